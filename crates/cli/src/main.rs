@@ -1,0 +1,2 @@
+//! The Tauri-free program for servers and bots.
+fn main() {}

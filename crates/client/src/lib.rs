@@ -1,0 +1,1 @@
+//! A participant: session, signalling, transport, publish, subscribe, reconnect.

@@ -1,0 +1,1 @@
+//! Devices, capture, codecs, processing, playout, recording.

@@ -1,0 +1,1 @@
+//! RTP, RTCP and VP8 payload views: packets, sequence and time types.

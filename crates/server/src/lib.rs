@@ -1,0 +1,1 @@
+//! The room server: listener, sockets, rooms, media transport.

@@ -1,0 +1,5 @@
+//! Forwarding decisions: which packet goes to whom, rewritten how.
+
+mod key;
+
+pub use key::{PeerKey, RoomKey, TrackKey};

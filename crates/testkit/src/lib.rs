@@ -1,0 +1,1 @@
+//! Dev only: fixtures, measurements, network namespaces, scripted peers, end-to-end scenarios.

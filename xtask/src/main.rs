@@ -1,0 +1,2 @@
+//! The doors to the repository.
+fn main() {}
