@@ -1,1 +1,59 @@
-//! What is said inside a channel: ids, media events, link grammar, names, reason codes.
+//! What is said inside a channel: ids, media events, metadata, links, names and reasons.
+//!
+//! Everything that two programs must agree on about a *room* lives here, once, as types that
+//! cannot be wrong after parsing. The crate knows neither sockets nor Phoenix frames nor media
+//! packets, and it holds no state: text and JSON come in, values come out.
+//!
+//! Start from [`ClientEvent`] and [`ServerEvent`] (the media events of generation B, the JSON
+//! string inside a `mediaEvent` frame) and from [`Link`] (how a person names a room).
+//!
+//! ```
+//! use snug_protocol::{ClientEvent, Link};
+//!
+//! let event = ClientEvent::parse(r#"{"type":"connect","data":{"metadata":{"displayName":"Ada"}}}"#)?;
+//! assert!(matches!(event, ClientEvent::Connect { .. }));
+//!
+//! let link: Link = "snug://192.168.1.20/Stand%20up".parse()?;
+//! assert_eq!(link.room.as_str(), "Stand up");
+//! assert_eq!(link.port, snug_protocol::DEFAULT_PORT);
+//! # Ok::<(), snug_protocol::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod id;
+mod join;
+mod link;
+mod media_event;
+mod metadata;
+mod name;
+mod pin;
+mod reason;
+mod snug_event;
+
+pub use error::Error;
+pub use id::{PeerId, ResumeToken, TrackId};
+pub use join::{JoinParams, JoinReply, SNUG_VERSION, SnugParams, SnugReply};
+pub use link::{Host, Link, Scheme, Trust};
+pub use media_event::{
+    Bitrates, Candidate, ClientEvent, EncodingSwitched, Endpoint, OfferData, PreferredVideoSizes,
+    SdpAnswer, SdpOffer, ServerEvent, SimulcastConfig, SwitchReason, Track, TracksTypes,
+    TurnServer, TurnTransport, VadStatus, Variant,
+};
+pub use metadata::{EndpointMetadata, TrackMetadata, TrackSource};
+pub use name::{DisplayName, RoomName};
+pub use pin::Pin;
+pub use reason::ReasonCode;
+pub use snug_event::{PresenceState, SnugEvent};
+
+/// The port of a Snug server, TCP and UDP alike: SNUG on a telephone keypad.
+pub const DEFAULT_PORT: u16 = 7684;
+
+/// The channel event that carries media events, both ways; its payload is `{"data": "<JSON>"}`.
+pub const MEDIA_EVENT: &str = "mediaEvent";
+
+/// The channel event that carries [`SnugEvent`]s, only to those who joined with `snug` params.
+pub const SNUG_EVENT: &str = "snug";
+
+/// What the topic of a room channel starts with; the rest is the room's name.
+pub const ROOM_TOPIC_PREFIX: &str = "room:";

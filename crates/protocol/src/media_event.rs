@@ -1,0 +1,95 @@
+//! Media events of generation B: the JSON string inside a `mediaEvent` frame.
+//!
+//! The forms follow the Membrane RTC Engine 0.22 and the npm client 0.5.3 to 0.7.1 to the
+//! letter: some events stand bare, `{"type": T, "data": D}`, others are nested in one of type
+//! "custom". The engine takes a client's events in exactly their own form, and so do we; the
+//! npm client takes a server's events in either form, and so do we.
+
+mod client_event;
+mod parts;
+mod server_event;
+mod server_wire;
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Error;
+
+pub use client_event::{ClientEvent, PreferredVideoSizes, SdpOffer};
+pub use parts::{Bitrates, Candidate, SimulcastConfig, Track, TracksTypes, Variant};
+pub use server_event::{
+    EncodingSwitched, Endpoint, OfferData, SdpAnswer, ServerEvent, SwitchReason, TurnServer,
+    TurnTransport, VadStatus,
+};
+
+/// The type of the event that nests another one.
+const CUSTOM: &str = "custom";
+
+/// What every event is outside: its type, and its data still unread.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    fn parse(text: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|cause| unreadable("", &cause))
+    }
+
+    /// Opens the event inside this one, when there is one.
+    fn inner(&self) -> Result<Option<Envelope<'a>>, Error> {
+        match (self.kind.as_ref(), self.data) {
+            (CUSTOM, Some(data)) => Envelope::parse(data.get()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads the data; absent data reads like an empty object.
+    fn data<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let text = self.data.map_or("{}", RawValue::get);
+        serde_json::from_str(text).map_err(|cause| unreadable(&self.kind, &cause))
+    }
+}
+
+/// Writes `{"type": ..., "data": ...}`.
+#[derive(Serialize)]
+struct Written<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+}
+
+fn write_bare(kind: &str, data: impl Serialize) -> String {
+    to_text(&Written {
+        kind,
+        data: Some(data),
+    })
+}
+
+fn write_custom(kind: &str, data: impl Serialize) -> String {
+    to_text(&Written {
+        kind: CUSTOM,
+        data: Some(Written {
+            kind,
+            data: Some(data),
+        }),
+    })
+}
+
+fn to_text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("text keys and plain values always serialise")
+}
+
+fn unreadable(kind: &str, cause: &serde_json::Error) -> Error {
+    Error::MediaEvent {
+        kind: kind.to_owned(),
+        cause: cause.to_string(),
+    }
+}
