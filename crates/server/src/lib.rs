@@ -1,1 +1,3 @@
 //! The room server: listener, sockets, rooms, media transport.
+
+pub mod transport;

@@ -1,0 +1,94 @@
+//! The control side's end of the command queue.
+
+use super::TransportCommand;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// Commands that may wait for the shard. It drains the queue each time it wakes, within
+/// milliseconds; a room of 100 joining at once sends some 300.
+const QUEUE_CAPACITY: usize = 1024;
+
+/// Ends the shard's wait for datagrams.
+pub(super) trait Wake: Send + Sync {
+    /// Makes the shard look at its queue soon. Never blocks.
+    fn wake(&self);
+}
+
+/// Sends commands to the transport; cheap to clone.
+#[derive(Clone)]
+pub struct TransportHandle {
+    queue: SyncSender<TransportCommand>,
+    wake: Arc<dyn Wake>,
+}
+
+/// Says why a command was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The queue is full: the shard is overloaded. The command can be sent again later.
+    #[error("the media transport is overloaded")]
+    Full,
+    /// The transport has stopped.
+    #[error("the media transport has stopped")]
+    Closed,
+}
+
+impl TransportHandle {
+    /// Opens a queue whose reader is woken by `wake`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the shard that reads it comes next")
+    )]
+    pub(super) fn open(wake: Arc<dyn Wake>) -> (Self, Receiver<TransportCommand>) {
+        let (queue, commands) = sync_channel(QUEUE_CAPACITY);
+        (Self { queue, wake }, commands)
+    }
+
+    /// Hands a command to the shard and wakes it. Never blocks.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] when 1024 commands wait already, [`SendError::Closed`] after shutdown.
+    pub fn send(&self, command: TransportCommand) -> Result<(), SendError> {
+        self.queue.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => SendError::Full,
+            TrySendError::Disconnected(_) => SendError::Closed,
+        })?;
+        self.wake.wake();
+        Ok(())
+    }
+
+    /// Opens a queue that nobody is woken for, so that a test of the control side can read what
+    /// would have been done.
+    #[cfg(test)]
+    pub(crate) fn detached() -> (Self, Receiver<TransportCommand>) {
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(&self) {}
+        }
+        Self::open(Arc::new(Nobody))
+    }
+}
+
+impl fmt::Debug for TransportHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TransportHandle")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snug_sfu::PeerKey;
+
+    #[test]
+    fn a_full_and_a_closed_queue_are_told_apart() {
+        let (handle, commands) = TransportHandle::detached();
+        let remove = || TransportCommand::RemovePeer { peer: PeerKey(1) };
+        for _ in 0..QUEUE_CAPACITY {
+            handle.send(remove()).unwrap();
+        }
+        assert_eq!(handle.send(remove()), Err(SendError::Full));
+        drop(commands);
+        assert_eq!(handle.send(remove()), Err(SendError::Closed));
+    }
+}
