@@ -1,0 +1,10 @@
+//! One WebSocket each: runs the channels of an application over it.
+//!
+//! [`Application`] is what a room server (or a test) implements. Everything about frames, close
+//! codes, liveness and slow readers is decided here or in `snug-phoenix`, never there.
+
+mod application;
+mod mailbox;
+
+pub use application::{Application, Connect, ConnectionInfo, Join, Refused};
+pub use mailbox::{Inbox, Mailbox, MailboxError};
