@@ -1,1 +1,33 @@
-//! Dev only: fixtures, measurements, network namespaces, scripted peers, end-to-end scenarios.
+//! What the end-to-end scenarios in `tests/` stand on: fixtures, measurements, network namespaces,
+//! process control and scripted peers. Dev only; no other crate may depend on it at run time.
+//!
+//! The scenarios drive the real `snug-server` program as a black box, so nothing here knows a type
+//! of the crates under test. Start from [`process`] for a
+//! scenario and from [`strip`] for a measurement:
+//!
+//! ```
+//! use snug_testkit::{strip, y4m::Picture};
+//!
+//! let mut picture = Picture::grey(640, 360, 90);
+//! strip::stamp(&mut picture, 1234);
+//! assert_eq!(strip::read(&picture), Some(1234));
+//! ```
+//!
+//! Every measure is proved on made-up bad data by a unit test beside it: a gap detector that has
+//! never found a gap measures nothing.
+
+pub mod correlate;
+pub mod decode;
+pub mod fft;
+pub mod fixtures;
+pub mod lane;
+pub mod netns;
+pub mod process;
+pub mod proxy;
+pub mod psnr;
+pub mod scripted;
+pub mod sniffer;
+pub mod strip;
+pub mod tone;
+pub mod wav;
+pub mod y4m;

@@ -1,0 +1,36 @@
+//! Where tests run: the repository, and one lane at a time for those that need the whole machine.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+/// Says where the repository's root is.
+#[must_use]
+pub fn repository() -> PathBuf {
+    let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    crate_folder
+        .ancestors()
+        .nth(2)
+        .expect("testkit lies two folders deep")
+        .to_path_buf()
+}
+
+/// Keeps the machine to one real-time test, across threads and processes, until dropped.
+///
+/// Encoding, decoding and measuring in real time cannot share two cores with another such case:
+/// the neighbour's load would be measured, not the call.
+#[derive(Debug)]
+pub struct Turn {
+    _held: File,
+}
+
+/// Waits for the lane to be free and takes it.
+///
+/// # Panics
+/// When the temporary folder cannot hold a lock file.
+#[must_use]
+pub fn turn() -> Turn {
+    let path = std::env::temp_dir().join("snug-testkit.lane");
+    let file = File::create(&path).expect("the temporary folder is writable");
+    file.lock().expect("a lock file can be locked");
+    Turn { _held: file }
+}
