@@ -4,7 +4,8 @@
 //! WebSocket. This crate speaks them from both ends. It knows no rooms, no sockets, no clock and
 //! no runtime: frames and the time come in as arguments, what to do comes out as values.
 //!
-//! Start from [`server::Socket`], with [`server::Channel`] for what an application implements.
+//! Start from [`server::Socket`], with [`server::Channel`] for what an application implements,
+//! or from [`client::Socket`].
 //!
 //! ```
 //! use std::time::Instant;
@@ -46,6 +47,7 @@
 //! ]);
 //! ```
 
+pub mod client;
 mod error;
 pub mod message;
 mod serializer;
