@@ -13,8 +13,10 @@
 
 pub mod error;
 pub mod frame;
+pub mod opus;
 pub mod resample;
 pub mod source;
+pub mod vp8;
 
 pub use error::Error;
 pub use frame::{BLOCK_DURATION, BLOCK_SAMPLES, CapturedFrame, I420Frame, SAMPLE_RATE};
