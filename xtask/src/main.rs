@@ -1,2 +1,66 @@
-//! The doors to the repository.
-fn main() {}
+//! The doors to the repository: one command for each thing a person does with it.
+//!
+//! Every door first installs what it needs and is missing, so that a fresh machine with only
+//! rustup, Node and git gets to the same place. [`test`] is what CI runs; [`call`] is the main
+//! job; the other modules are the parts they are made of.
+
+mod apt;
+mod bench;
+mod call;
+mod deny;
+mod fixtures;
+mod participant;
+mod process;
+mod received;
+mod recording;
+mod room_server;
+mod steps;
+mod tally;
+mod test;
+mod ui;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The doors to Snug's repository.
+
+Usage: cargo xtask COMMAND
+
+  run            Install what is missing, build, and hold a call: a room, one participant playing a
+                 film clip and speech, one recording it. Ends with what was received.
+  demo           The same with three participants, each seeing and hearing the other two.
+  test           Everything that CI runs. --list names the steps, --only STEP[,STEP] runs some,
+                 --slow adds the slow suites.
+  check          The quick part of test: format, lints, architecture, unit tests of the cores, UI.
+  bench call     Measure a call on this machine (release build). Figures: docs/benchmarks.md.
+  setup          Only install and make what the other commands need.
+
+On Debian the commands install missing packages with apt-get (as root, or through sudo).";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["run"] => call::run(call::Cast::Pair),
+        ["demo"] => call::run(call::Cast::Trio),
+        ["test", options @ ..] => test::run(options),
+        ["check"] => test::check(),
+        ["bench", "call", options @ ..] => bench::call(options),
+        ["setup"] => test::setup(),
+        ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo xtask {}: {error:#}", words.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}

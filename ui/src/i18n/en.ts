@@ -1,0 +1,13 @@
+// Every word on screen, in English. The one catalogue: views hold no words of their own.
+export const words = {
+  product: "Snug",
+  welcome: {
+    headline: "Private video rooms on your own network",
+    status: "Snug's rooms work from the command line for now. The window comes next.",
+    hostTitle: "Host rooms on this computer",
+    hostCommand: "snug serve",
+    joinTitle: "Join a room",
+    joinCommand: "snug join LINK --camera test --microphone test",
+    help: "Both explain themselves with --help.",
+  },
+} as const;

@@ -1,0 +1,230 @@
+//! `cargo xtask test`: everything that CI runs; `check`: its quick part; `setup`: its beginning.
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cargo, run as run_command, tee};
+use crate::steps::{self, Session, Step};
+use crate::{apt, deny, fixtures, ui};
+
+/// Set for the tests when the slow suites are wanted: a test that has a long form looks for it.
+const SLOW: &str = "SNUG_SLOW";
+
+const INSTALL: Step = Step {
+    name: "install",
+    what: "Debian packages",
+    run: install,
+};
+const FORMAT: Step = Step {
+    name: "format",
+    what: "rustfmt",
+    run: format,
+};
+const UI: Step = Step {
+    name: "ui",
+    what: "build, types and tests of the page",
+    run: page,
+};
+const FIXTURES: Step = Step {
+    name: "fixtures",
+    what: "film clip and speech",
+    run: |_| fixtures::ensure(),
+};
+const DENY: Step = Step {
+    name: "deny",
+    what: "licences, bans, sources",
+    run: |_| deny::check(),
+};
+const CLIPPY: Step = Step {
+    name: "clippy",
+    what: "lints; warnings fail",
+    run: clippy,
+};
+const DOC: Step = Step {
+    name: "doc",
+    what: "documentation; warnings fail",
+    run: doc,
+};
+const ARCHITECTURE: Step = Step {
+    name: "architecture",
+    what: "who may know whom",
+    run: architecture,
+};
+const CORES: Step = Step {
+    name: "cores",
+    what: "tests of the sans-IO crates",
+    run: cores,
+};
+const BUILD: Step = Step {
+    name: "build",
+    what: "programs and tests",
+    run: build,
+};
+const TESTS: Step = Step {
+    name: "tests",
+    what: "every test of the workspace",
+    run: tests,
+};
+
+/// Everything. What fails fastest comes first, so that a slip is told in seconds.
+const ALL: &[Step] = &[
+    INSTALL, FORMAT, UI, FIXTURES, DENY, CLIPPY, DOC, BUILD, TESTS,
+];
+
+/// What is worth running before each commit.
+const QUICK: &[Step] = &[INSTALL, FORMAT, UI, CLIPPY, ARCHITECTURE, CORES];
+
+/// The crates without IO and clock: their tests take seconds.
+const SANS_IO: &[&str] = &[
+    "snug-phoenix",
+    "snug-protocol",
+    "snug-rtp",
+    "snug-room",
+    "snug-sfu",
+];
+
+/// Runs the steps that CI runs, or those that `options` ask for.
+pub fn run(options: &[&str]) -> Result<()> {
+    let mut session = Session::default();
+    let mut steps: Vec<&Step> = ALL.iter().collect();
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        match *option {
+            "--list" => return list(),
+            "--slow" => session.slow = true,
+            "--only" => steps = named(rest.next().context("--only needs the name of a step")?)?,
+            other => bail!("`{other}` is unknown; it takes --list, --only STEP[,STEP] and --slow"),
+        }
+    }
+    steps::run(&steps, session)
+}
+
+/// Runs the quick part.
+pub fn check() -> Result<()> {
+    steps::run(&QUICK.iter().collect::<Vec<_>>(), Session::default())
+}
+
+/// Installs and makes what the other doors need.
+pub fn setup() -> Result<()> {
+    install(&mut Session::default())?;
+    ui::build()?;
+    fixtures::ensure()
+}
+
+fn list() -> Result<()> {
+    for step in ALL {
+        println!("{:<14} {}", step.name, step.what);
+    }
+    Ok(())
+}
+
+fn named(names: &str) -> Result<Vec<&'static Step>> {
+    let find = |name: &str| {
+        let mut known = ALL.iter().chain(QUICK);
+        known
+            .find(|step| step.name == name)
+            .with_context(|| format!("no step is called `{name}`; --list names them"))
+    };
+    names.split(',').map(find).collect()
+}
+
+fn install(_: &mut Session) -> Result<()> {
+    apt::ensure(&[apt::BUILD, apt::MEDIA, apt::TEST])
+}
+
+fn format(_: &mut Session) -> Result<()> {
+    run_command(cargo().args(["fmt", "--all", "--", "--check"]))
+}
+
+fn page(session: &mut Session) -> Result<()> {
+    ui::build()?;
+    ui::check()?;
+    ui::test(&mut session.tally)
+}
+
+fn clippy(_: &mut Session) -> Result<()> {
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run_command(cargo().args(arguments))
+}
+
+fn doc(_: &mut Session) -> Result<()> {
+    run_command(
+        cargo()
+            // Libraries only: the program snug-server would overwrite the pages of its library.
+            .args([
+                "doc",
+                "--workspace",
+                "--exclude",
+                "xtask",
+                "--lib",
+                "--no-deps",
+                "--locked",
+            ])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn architecture(session: &mut Session) -> Result<()> {
+    cargo_test(session, &["--package", "xtask"])
+}
+
+fn cores(session: &mut Session) -> Result<()> {
+    let packages: Vec<&str> = SANS_IO
+        .iter()
+        .flat_map(|name| ["--package", *name])
+        .collect();
+    cargo_test(session, &packages)
+}
+
+fn build(_: &mut Session) -> Result<()> {
+    run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
+    // The program that the scenarios drive, built as it ships: alone, with only the features that
+    // it asks for itself.
+    run_command(cargo().args(["build", "--package", "snug-cli", "--bin", "snug-server"]))
+}
+
+fn tests(session: &mut Session) -> Result<()> {
+    cargo_test(session, &["--workspace"])
+}
+
+/// Runs and counts tests; all of them, even after one failed.
+fn cargo_test(session: &mut Session, packages: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command
+        .args(["test", "--locked", "--no-fail-fast"])
+        .args(packages);
+    if session.slow {
+        command.env(SLOW, "1");
+    }
+    let tally = &mut session.tally;
+    if !tee(&mut command, |line| tally.read_cargo(line))? {
+        bail!("a test failed or did not build; its name and output stand above");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_takes_several_names_and_refuses_unknown_ones() {
+        let names: Vec<_> = named("format,cores")
+            .unwrap()
+            .iter()
+            .map(|step| step.name)
+            .collect();
+        assert_eq!(names, ["format", "cores"]);
+        let Err(error) = named("formt") else {
+            panic!("no such step")
+        };
+        assert!(error.to_string().contains("formt"));
+    }
+}
