@@ -1,0 +1,36 @@
+//! Counts of everything that a router took in, gave out or dropped.
+
+/// What happened to packets, one count for each cause. All wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Media packets that belong to a track.
+    pub received: u64,
+    /// Packets written for subscribers.
+    pub forwarded: u64,
+    /// Dropped: no track has this source, or its payload type.
+    pub unknown_source: u64,
+    /// Dropped: a peer used more sources than its tracks can need.
+    pub too_many_sources: u64,
+    /// Dropped: a retransmission or probe, which nobody asked for.
+    pub retransmission: u64,
+    /// Dropped: the VP8 descriptor does not parse.
+    pub malformed: u64,
+    /// Not forwarded: the subscriber waits for a keyframe, or watches another encoding.
+    pub not_wanted: u64,
+    /// Not forwarded: the packet was overtaken by the keyframe that the subscriber started with.
+    pub overtaken: u64,
+    /// Not forwarded: the packet does not fit the outgoing buffer.
+    pub too_large: u64,
+    /// Keyframe requests sent to publishers.
+    pub keyframe_requests: u64,
+    /// Keyframe requests that came from subscribers.
+    pub keyframe_requests_received: u64,
+    /// Missing packets that subscribers asked for; nothing is retransmitted yet.
+    pub nacks_unserved: u64,
+    /// RTCP datagrams that broke off at a packet that does not parse.
+    pub malformed_rtcp: u64,
+    /// Publications ignored: an illegal mid, too many, or a track that another peer publishes.
+    pub refused_publications: u64,
+    /// Subscriptions ignored: an illegal mid, or too many.
+    pub refused_subscriptions: u64,
+}

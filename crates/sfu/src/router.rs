@@ -1,0 +1,320 @@
+//! A room's packets: who sends what to whom.
+//!
+//! Rules: a source is believed only when it comes from the peer that publishes the track. A
+//! subscriber is sent nothing before it is connected, and video only from a keyframe on. Nothing
+//! on the packet path allocates; lists are built when a negotiation changes them.
+
+mod control;
+mod desired;
+
+use crate::keyframe::Reason;
+use crate::rewrite::Numbers;
+use crate::subscription::{Admission, Outgoing};
+use crate::track::{Claim, Published, Track};
+use crate::{Counters, Kind, Output, PeerKey, TrackKey};
+use snug_rtp::Packet;
+use snug_rtp::vp8::Descriptor;
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// The most sources that one peer may have in use: 16 tracks of 4 encodings with
+/// retransmissions.
+const ROUTES_MAX: usize = 128;
+
+/// Decides for one room. See the crate's example.
+#[derive(Debug, Default)]
+pub struct Router {
+    tracks: Vec<Option<Track>>,
+    track_index: HashMap<TrackKey, usize>,
+    peers: HashMap<PeerKey, Peer>,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    next_tick: Option<Instant>,
+    ticks: u64,
+}
+
+/// What a router knows of a peer.
+#[derive(Debug, Default)]
+struct Peer {
+    is_connected: bool,
+    /// The tracks it publishes.
+    published: Vec<usize>,
+    /// Its sources, announced and learnt. Few, so a scan beats a hash.
+    routes: Vec<(u32, Route)>,
+    /// The sources it receives, and the track that each carries now.
+    subscribed: Vec<(u32, usize)>,
+    /// The state of sources that carry no track now.
+    parked: HashMap<u32, Outgoing>,
+}
+
+/// Where a source's packets belong: a track, and one of its encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Route {
+    track: usize,
+    claim: Claim,
+}
+
+/// A packet that belongs to a track, as [`Router::handle_rtp`] found it. Valid until the next
+/// [`Router::set_media`].
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    pub(crate) track: usize,
+    pub(crate) source: usize,
+    pub(crate) kind: Kind,
+    /// Whether a subscriber can start with it: any sound, the start of a keyframe.
+    pub(crate) can_start: bool,
+    pub(crate) descriptor: Option<Descriptor>,
+    pub(crate) numbers: Numbers,
+}
+
+impl Arrival {
+    /// Returns the track's kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Tells whether `other` is of the same track, so that both go to the same subscribers.
+    pub fn is_same_track(&self, other: &Self) -> bool {
+        self.track == other.track
+    }
+}
+
+/// A packet written for a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The subscriber.
+    pub to: PeerKey,
+    /// Bytes written, before encryption.
+    pub len: usize,
+}
+
+impl Router {
+    /// Returns the counts so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes a decrypted packet in; none when it belongs to no track of the peer. The packet is
+    /// then written for each of [`subscriber_count`](Self::subscriber_count) subscribers by
+    /// [`forward`](Self::forward).
+    pub fn handle_rtp(
+        &mut self,
+        from: PeerKey,
+        packet: &Packet<'_>,
+        now: Instant,
+    ) -> Option<Arrival> {
+        let route = self.route(from, packet)?;
+        let Claim::Media(source_index) = route.claim else {
+            self.counters.retransmission += 1;
+            return None;
+        };
+        let published = self
+            .tracks
+            .get_mut(route.track)?
+            .as_mut()?
+            .published
+            .as_mut()?;
+        let header = packet.header();
+        if header.payload_type != published.payload_type {
+            self.counters.unknown_source += 1;
+            return None;
+        }
+        let Some(arrival) = Arrival::read(route.track, source_index, published.kind, packet) else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        self.counters.received += 1;
+        published
+            .selector
+            .handle_packet(source_index, &published.sources, now);
+        let (by, kind) = (published.by, published.kind);
+        let source = published.sources.get_mut(source_index)?;
+        let clock_rate = kind.clock_rate();
+        source
+            .reception
+            .handle_packet(header.sequence, header.timestamp, clock_rate, now);
+        if kind == Kind::Video && source.keyframes.handle_packet(arrival.can_start, now) {
+            self.counters.keyframe_requests += 1;
+            self.outputs.push_back(Output::KeyframeRequest {
+                to: by,
+                ssrc: header.ssrc,
+            });
+        }
+        Some(arrival)
+    }
+
+    /// Returns how many subscribers the track of a packet has, connected or not.
+    pub fn subscriber_count(&self, arrival: &Arrival) -> usize {
+        let track = self.tracks.get(arrival.track).and_then(Option::as_ref);
+        track.map_or(0, |track| track.subscriptions.len())
+    }
+
+    /// Writes a packet for the subscriber `index` into `out`; none when that one should not get
+    /// it, which is counted by cause. `out` should hold the packet and 24 bytes more.
+    pub fn forward(
+        &mut self,
+        arrival: &Arrival,
+        index: usize,
+        packet: &Packet<'_>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Option<Forwarded> {
+        let track = self.tracks.get_mut(arrival.track)?.as_mut()?;
+        let published = track.published.as_mut()?;
+        let subscription = track.subscriptions.get_mut(index)?;
+        if !subscription.is_connected {
+            return None;
+        }
+        match subscription.admit(arrival, published.selector.wanted()) {
+            Admission::Forward => {}
+            Admission::Switch => {
+                subscription.switch(published, arrival, now);
+                let clock = published.sources[arrival.source].reception.clock();
+                if let Some(point) = clock {
+                    let point = point.at(now, arrival.kind.clock_rate());
+                    let report = subscription.report(&point);
+                    let (to, publisher) = (subscription.peer, published.by);
+                    self.outputs.push_back(Output::SenderReport {
+                        to,
+                        publisher,
+                        report,
+                    });
+                }
+            }
+            Admission::AwaitPicture => {
+                self.counters.not_wanted += 1;
+                self.want_keyframe(arrival.track, arrival.source, Reason::NoPicture, now);
+                return None;
+            }
+            Admission::AwaitSwitch => {
+                self.counters.not_wanted += 1;
+                self.want_keyframe(arrival.track, arrival.source, Reason::Repair, now);
+                return None;
+            }
+            Admission::NotWanted => {
+                self.counters.not_wanted += 1;
+                return None;
+            }
+        }
+        let Some(numbers) = subscription.rewrite(arrival, now) else {
+            self.counters.overtaken += 1;
+            return None;
+        };
+        let Some(len) = subscription.write(&numbers, arrival, published, packet, out) else {
+            self.counters.too_large += 1;
+            return None;
+        };
+        self.counters.forwarded += 1;
+        Some(Forwarded {
+            to: subscription.peer,
+            len,
+        })
+    }
+
+    /// Returns the next RTCP packet to send. Drain it after every call that changes something.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Asks the publisher of an encoding for a keyframe, when the throttle allows.
+    fn want_keyframe(&mut self, track: usize, source: usize, reason: Reason, now: Instant) {
+        let published = self.tracks.get_mut(track).and_then(Option::as_mut);
+        let Some(published) = published.and_then(|track| track.published.as_mut()) else {
+            return;
+        };
+        if published.kind != Kind::Video {
+            return;
+        }
+        let to = published.by;
+        if let Some(source) = published.sources.get_mut(source)
+            && let Some(ssrc) = source.ssrc
+            && source.keyframes.want(reason, now)
+        {
+            self.counters.keyframe_requests += 1;
+            self.outputs.push_back(Output::KeyframeRequest { to, ssrc });
+        }
+    }
+
+    /// Finds the place of a source, learning it from the packet when it is new.
+    fn route(&mut self, from: PeerKey, packet: &Packet<'_>) -> Option<Route> {
+        let peer = self.peers.get_mut(&from)?;
+        let ssrc = packet.header().ssrc;
+        if let Some((_, route)) = peer.routes.iter().find(|(known, _)| *known == ssrc) {
+            return Some(*route);
+        }
+        let Some(route) = learn(&self.tracks, peer, packet) else {
+            self.counters.unknown_source += 1;
+            return None;
+        };
+        if peer.routes.len() >= ROUTES_MAX {
+            self.counters.too_many_sources += 1;
+            return None;
+        }
+        peer.routes.push((ssrc, route));
+        let track = self.tracks.get_mut(route.track)?.as_mut()?;
+        let sources = &mut track.published.as_mut()?.sources;
+        match route.claim {
+            Claim::Media(index) => sources.get_mut(index)?.ssrc = Some(ssrc),
+            Claim::Retransmission(index) => sources.get_mut(index)?.rtx_ssrc = Some(ssrc),
+        }
+        Some(route)
+    }
+}
+
+/// Finds the track that a packet of a new source belongs to: by its extensions, else by a
+/// payload type that only one of the peer's tracks uses.
+fn learn(tracks: &[Option<Track>], peer: &Peer, packet: &Packet<'_>) -> Option<Route> {
+    let published =
+        |track: usize| -> Option<&Published> { tracks.get(track)?.as_ref()?.published.as_ref() };
+    let named = peer.published.iter().find_map(|&track| {
+        let claim = published(track)?.claim(packet)?;
+        Some(Route { track, claim })
+    });
+    if named.is_some() {
+        return named;
+    }
+    let payload_type = packet.header().payload_type;
+    let mut typed = peer.published.iter().filter_map(|&track| {
+        let claim = published(track)?.claim_by_payload_type(payload_type)?;
+        Some(Route { track, claim })
+    });
+    typed.next().filter(|_| typed.next().is_none())
+}
+
+impl Arrival {
+    /// Reads what forwarding needs of a packet; none when its VP8 descriptor does not parse.
+    fn read(track: usize, source: usize, kind: Kind, packet: &Packet<'_>) -> Option<Self> {
+        let payload = packet.payload();
+        // A packet without payload only probes the path; it goes along like any other, so that
+        // its sequence number is not missed.
+        let descriptor = match kind {
+            Kind::Video if !payload.is_empty() => Some(Descriptor::parse(payload).ok()?),
+            _ => None,
+        };
+        let numbers = Numbers {
+            sequence: packet.header().sequence,
+            timestamp: packet.header().timestamp,
+            picture_id: descriptor
+                .and_then(|descriptor| descriptor.picture_id)
+                .map_or(0, |picture_id| picture_id.value),
+            tl0_picture_index: descriptor
+                .and_then(|descriptor| descriptor.tl0_picture_index)
+                .unwrap_or(0),
+        };
+        let can_start = match kind {
+            Kind::Audio => !payload.is_empty(),
+            Kind::Video => descriptor.is_some_and(|descriptor| descriptor.starts_keyframe(payload)),
+        };
+        Some(Self {
+            track,
+            source,
+            kind,
+            can_start,
+            descriptor,
+            numbers,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

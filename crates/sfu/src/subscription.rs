@@ -1,0 +1,194 @@
+//! One subscriber of one track: what it is sent, and under which numbers.
+
+use crate::reception::ClockPoint;
+use crate::rewrite::{Numbers, Rewriter};
+use crate::router::Arrival;
+use crate::track::{Published, Source};
+use crate::{ExtensionIds, Kind, PeerKey, Subscribe};
+use snug_rtp::rtcp::SenderReport;
+use snug_rtp::{Fields, Mid, Packet, RtpTime, write_packet};
+use std::time::Instant;
+
+/// A subscriber of a track.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) peer: PeerKey,
+    pub(crate) ssrc: u32,
+    /// Whether the peer can be sent media yet. Before, a keyframe would be lost on it.
+    pub(crate) is_connected: bool,
+    mid: Mid,
+    payload_type: u8,
+    extensions: ExtensionIds,
+    /// The encoding being forwarded.
+    current: Option<usize>,
+    outgoing: Outgoing,
+}
+
+/// What an outgoing source has to remember when it leaves one track and later carries another:
+/// receivers and SRTP know it by its ssrc.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outgoing {
+    rewriter: Rewriter,
+    packet_count: u32,
+    octet_count: u32,
+}
+
+/// What to do with a packet for one subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is of the encoding being forwarded.
+    Forward,
+    /// It is the keyframe with which the wanted encoding starts.
+    Switch,
+    /// The subscriber has no picture and needs a keyframe of the wanted encoding.
+    AwaitPicture,
+    /// The subscriber should change to this packet's encoding, and needs a keyframe for it.
+    AwaitSwitch,
+    /// It is of an encoding that nobody wants here.
+    NotWanted,
+}
+
+impl Subscription {
+    pub(crate) fn new(peer: PeerKey, mid: Mid, subscribe: &Subscribe, outgoing: Outgoing) -> Self {
+        Self {
+            peer,
+            ssrc: subscribe.ssrc,
+            is_connected: false,
+            mid,
+            payload_type: subscribe.payload_type,
+            extensions: subscribe.extensions,
+            current: None,
+            outgoing,
+        }
+    }
+
+    /// Takes over what a new negotiation may have changed, without disturbing the flow.
+    pub(crate) fn update(&mut self, mid: Mid, subscribe: &Subscribe) {
+        self.mid = mid;
+        self.payload_type = subscribe.payload_type;
+        self.extensions = subscribe.extensions;
+    }
+
+    /// Waits for the next source, whatever it will be.
+    pub(crate) fn leave_source(&mut self) {
+        self.current = None;
+    }
+
+    /// Ends the subscription, leaving what its source must remember.
+    pub(crate) fn into_outgoing(self) -> Outgoing {
+        self.outgoing
+    }
+
+    /// Returns the index of the encoding being forwarded.
+    pub(crate) fn current(&self) -> Option<usize> {
+        self.current
+    }
+
+    /// Decides about a packet.
+    pub(crate) fn admit(&self, arrival: &Arrival, wanted: Option<usize>) -> Admission {
+        let is_wanted = wanted == Some(arrival.source);
+        match self.current {
+            Some(current) if current == arrival.source => Admission::Forward,
+            _ if is_wanted && arrival.can_start => Admission::Switch,
+            None if is_wanted => Admission::AwaitPicture,
+            Some(_) if is_wanted => Admission::AwaitSwitch,
+            _ => Admission::NotWanted,
+        }
+    }
+
+    /// Starts forwarding the encoding of a packet.
+    pub(crate) fn switch(&mut self, published: &Published, arrival: &Arrival, now: Instant) {
+        let clock_rate = published.kind.clock_rate();
+        let aligned = self.current.and_then(|current| {
+            let old = published.sources.get(current)?;
+            let new = published.sources.get(arrival.source)?;
+            self.align(old, new, arrival.numbers.timestamp, clock_rate)
+        });
+        self.outgoing
+            .rewriter
+            .switch(&arrival.numbers, aligned, clock_rate, now);
+        self.current = Some(arrival.source);
+    }
+
+    /// Maps a timestamp of the encoding `new` to the outgoing timeline, by the wall clock that
+    /// the sender reports of both encodings share.
+    fn align(&self, old: &Source, new: &Source, time: RtpTime, clock_rate: u32) -> Option<RtpTime> {
+        let (old, new) = (old.reception.clock()?, new.reception.clock()?);
+        let between = new.ntp.0.wrapping_sub(old.ntp.0).cast_signed();
+        let ticks = (i128::from(between) * i128::from(clock_rate)) >> 32;
+        // Truncation is the wrap of the RTP clock.
+        let offset = (ticks as u32)
+            .wrapping_sub(new.rtp.0)
+            .wrapping_add(old.rtp.0)
+            .wrapping_add(self.outgoing.rewriter.timestamp_offset());
+        Some(time.wrapping_add(offset))
+    }
+
+    /// Returns the numbers under which a packet of the current encoding goes out; none for one
+    /// that was overtaken by the start of the encoding.
+    pub(crate) fn rewrite(&mut self, arrival: &Arrival, now: Instant) -> Option<Numbers> {
+        self.outgoing.rewriter.rewrite(&arrival.numbers, now)
+    }
+
+    /// Writes this subscriber's version of a packet and counts it; none when it does not fit.
+    pub(crate) fn write(
+        &mut self,
+        numbers: &Numbers,
+        arrival: &Arrival,
+        published: &Published,
+        packet: &Packet<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let fields = Fields {
+            marker: packet.header().marker,
+            payload_type: self.payload_type,
+            sequence: numbers.sequence,
+            timestamp: numbers.timestamp,
+            ssrc: self.ssrc,
+        };
+        let mut extensions: [(u8, &[u8]); 2] = [(0, &[]); 2];
+        let mut count = 0;
+        if let Some(id) = self.extensions.mid {
+            extensions[count] = (id, self.mid.as_bytes());
+            count += 1;
+        }
+        if published.kind == Kind::Audio
+            && let (Some(from), Some(to)) = (
+                published.extensions.audio_level,
+                self.extensions.audio_level,
+            )
+            && let Some(level) = packet.extension(from)
+        {
+            extensions[count] = (to, level);
+            count += 1;
+        }
+        let written = write_packet(out, &fields, &extensions[..count], packet.payload()).ok()?;
+        let is_moved = numbers.picture_id != arrival.numbers.picture_id
+            || numbers.tl0_picture_index != arrival.numbers.tl0_picture_index;
+        if let Some(descriptor) = arrival.descriptor.filter(|_| is_moved) {
+            let payload = &mut out[written.header_len..written.len];
+            descriptor.rewrite(payload, numbers.picture_id, numbers.tl0_picture_index);
+        }
+        self.outgoing.packet_count = self.outgoing.packet_count.wrapping_add(1);
+        // Truncation is the wrap of the counter; a payload is below 64 KiB.
+        self.outgoing.octet_count = self
+            .outgoing
+            .octet_count
+            .wrapping_add(packet.payload().len() as u32);
+        Some(written.len)
+    }
+
+    /// Makes the sender report for a point of the publisher's clocks. The wall clock stays the
+    /// publisher's, which its sound and pictures share, so what was in step stays in step.
+    pub(crate) fn report(&self, point: &ClockPoint) -> SenderReport {
+        SenderReport {
+            ssrc: self.ssrc,
+            ntp: point.ntp,
+            rtp: point
+                .rtp
+                .wrapping_add(self.outgoing.rewriter.timestamp_offset()),
+            packet_count: self.outgoing.packet_count,
+            octet_count: self.outgoing.octet_count,
+        }
+    }
+}

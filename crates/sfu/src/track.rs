@@ -1,0 +1,177 @@
+//! A track: what its publisher sends, and everybody who receives it.
+
+use crate::keyframe::KeyframeRequests;
+use crate::reception::Reception;
+use crate::selector::Selector;
+use crate::subscription::Subscription;
+use crate::{Encoding, ExtensionIds, Kind, PeerKey, Publish, TrackKey};
+use snug_rtp::{Mid, Packet, Rid};
+
+/// The most encodings that a track may have: three of a simulcast and one to spare.
+pub(crate) const ENCODINGS_MAX: usize = 4;
+
+/// A track known to a router, by its publisher, a subscriber, or both: either may be told first.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) key: TrackKey,
+    pub(crate) published: Option<Published>,
+    pub(crate) subscriptions: Vec<Subscription>,
+}
+
+impl Track {
+    pub(crate) fn new(key: TrackKey) -> Self {
+        Self {
+            key,
+            published: None,
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// Tells whether neither side knows it any more.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.published.is_none() && self.subscriptions.is_empty()
+    }
+
+    /// Takes a publication in, keeping what is known of encodings that stay.
+    pub(crate) fn publish(&mut self, by: PeerKey, mid: Mid, publish: &Publish) {
+        let old = self.published.take();
+        let old_sources = old.as_ref().map_or(&[][..], |published| &published.sources);
+        let sources: Vec<Source> = publish
+            .encodings
+            .iter()
+            .take(ENCODINGS_MAX)
+            .map(|encoding| {
+                let same = old_sources
+                    .iter()
+                    .find(|source| source.encoding == *encoding);
+                same.copied().unwrap_or_else(|| Source::new(*encoding))
+            })
+            .collect();
+        let is_same = sources
+            .iter()
+            .map(|source| source.encoding)
+            .eq(old_sources.iter().map(|source| source.encoding));
+        let selector = old.map_or_else(Selector::default, |published| published.selector);
+        let mut published = Published {
+            by,
+            mid,
+            kind: publish.kind,
+            payload_type: publish.payload_type,
+            rtx_payload_type: publish.rtx_payload_type,
+            extensions: publish.extensions,
+            sources,
+            selector,
+        };
+        if !is_same {
+            // Indices may have moved: everybody starts again at the next keyframe, with
+            // continuous numbers.
+            published.selector.reset();
+            self.subscriptions
+                .iter_mut()
+                .for_each(Subscription::leave_source);
+        }
+        self.published = Some(published);
+    }
+
+    /// Forgets the publication; subscribers wait for another one.
+    pub(crate) fn unpublish(&mut self) {
+        self.published = None;
+        self.subscriptions
+            .iter_mut()
+            .for_each(Subscription::leave_source);
+    }
+}
+
+/// The publisher's side of a track.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) by: PeerKey,
+    pub(crate) mid: Mid,
+    pub(crate) kind: Kind,
+    pub(crate) payload_type: u8,
+    pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) extensions: ExtensionIds,
+    /// Best last.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) selector: Selector,
+}
+
+/// One encoding as it arrives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    pub(crate) encoding: Encoding,
+    /// Its source: announced or learnt.
+    pub(crate) ssrc: Option<u32>,
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) reception: Reception,
+    pub(crate) keyframes: KeyframeRequests,
+}
+
+impl Source {
+    fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            ssrc: encoding.ssrc,
+            rtx_ssrc: encoding.rtx_ssrc,
+            reception: Reception::default(),
+            keyframes: KeyframeRequests::default(),
+        }
+    }
+}
+
+/// What a packet of an unknown source says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Media of the encoding with this index.
+    Media(usize),
+    /// Retransmissions of the encoding with this index.
+    Retransmission(usize),
+}
+
+impl Published {
+    /// Reads from the mid and rid extensions whether a packet belongs to this track
+    /// (RFC 8843 section 9.2, RFC 8852).
+    pub(crate) fn claim(&self, packet: &Packet<'_>) -> Option<Claim> {
+        let token = |id: Option<u8>| id.and_then(|id| packet.extension(id));
+        if token(self.extensions.mid)? != self.mid.as_bytes() {
+            return None;
+        }
+        if let Some(rid) = token(self.extensions.repaired_rid) {
+            return self.encoding_by_rid(rid).map(Claim::Retransmission);
+        }
+        let index = match token(self.extensions.rid) {
+            Some(rid) => self.encoding_by_rid(rid)?,
+            None => self.only_encoding()?,
+        };
+        let is_rtx = Some(packet.header().payload_type) == self.rtx_payload_type;
+        Some(if is_rtx {
+            Claim::Retransmission(index)
+        } else {
+            Claim::Media(index)
+        })
+    }
+
+    /// Tells which encoding a packet without extensions can only be, by its payload type
+    /// (RFC 8843 section 9.2); the caller makes sure that no other track uses that type.
+    pub(crate) fn claim_by_payload_type(&self, payload_type: u8) -> Option<Claim> {
+        let index = self.only_encoding()?;
+        if payload_type == self.payload_type {
+            Some(Claim::Media(index))
+        } else if Some(payload_type) == self.rtx_payload_type {
+            Some(Claim::Retransmission(index))
+        } else {
+            None
+        }
+    }
+
+    fn only_encoding(&self) -> Option<usize> {
+        (self.sources.len() == 1).then_some(0)
+    }
+
+    fn encoding_by_rid(&self, rid: &[u8]) -> Option<usize> {
+        let rid = Rid::new(rid).ok()?;
+        self.sources
+            .iter()
+            .position(|source| source.encoding.rid == Some(rid))
+    }
+}
