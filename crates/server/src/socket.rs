@@ -5,6 +5,11 @@
 
 mod application;
 mod mailbox;
+mod options;
+mod outgoing;
+mod task;
+pub(crate) mod upgrade;
 
 pub use application::{Application, Connect, ConnectionInfo, Join, Refused};
 pub use mailbox::{Inbox, Mailbox, MailboxError};
+pub use options::SocketOptions;

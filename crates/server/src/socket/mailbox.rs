@@ -120,8 +120,13 @@ impl<Info> Mailbox<Info> {
         self.id == other.id && self.lane.same_channel(&other.lane)
     }
 
+    /// Waits until a message did not fit.
+    pub(crate) async fn overflowed(&self) {
+        self.shared.overflow.notified().await;
+    }
+
     /// Returns a mailbox of the same socket for another join.
-    pub fn for_join(&self, id: ChannelId) -> Self {
+    pub(crate) fn for_join(&self, id: ChannelId) -> Self {
         Mailbox { id, ..self.clone() }
     }
 }
@@ -169,13 +174,8 @@ impl<Info> Inbox<Info> {
         Some(self.open(letter))
     }
 
-    /// Waits until a message did not fit.
-    pub async fn overflowed(&self) {
-        self.shared.overflow.notified().await;
-    }
-
     /// Notes a sign of life of the client.
-    pub fn note_heard(&self, now: Instant) {
+    pub(crate) fn note_heard(&self, now: Instant) {
         let since = now
             .saturating_duration_since(self.shared.opened)
             .as_millis();

@@ -1,0 +1,43 @@
+//! What a server is told when it starts.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use snug_room::RoomPolicy;
+
+/// The port that Snug uses unless told otherwise: SNUG on a telephone keypad.
+pub const PORT: u16 = 7684;
+
+/// Configures a server. The default serves open rooms on every address, as `snug-server serve`
+/// does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// TCP and UDP port; 0 lets the system choose one that is free for both.
+    pub port: u16,
+    /// The one address to listen on; `None` means all, IPv4 and IPv6.
+    pub bind: Option<IpAddr>,
+    /// Where the identity key lives. Made if missing.
+    pub data_dir: PathBuf,
+    /// Which rooms may be joined.
+    pub rooms: RoomPolicy,
+    /// Answers plain `ws` and `http` from other computers too; from this one they always are.
+    pub allow_plain_ws: bool,
+    /// Web origins besides our own that may open sockets, as `scheme://host[:port]`.
+    pub allow_origins: Vec<String>,
+    /// Outside addresses of a port-forwarded host, as `ADDR[:PORT]`.
+    pub announce: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            port: PORT,
+            bind: None,
+            data_dir: PathBuf::from("snug-data"),
+            rooms: RoomPolicy::Open,
+            allow_plain_ws: false,
+            allow_origins: Vec::new(),
+            announce: Vec::new(),
+        }
+    }
+}

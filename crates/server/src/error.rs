@@ -1,0 +1,50 @@
+//! What can keep a server from starting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Says why a server did not start, grouped by what its user can do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another program listens on the port. Choose another port or stop that program.
+    #[error("port {} is already in use", .0.port())]
+    PortInUse(SocketAddr),
+    /// The address is not one of this computer, or the port may not be opened by this user.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The identity key cannot be read or written. Correct the folder's permissions.
+    #[error("cannot keep the identity key in {}: {source}", path.display())]
+    IdentityFile {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The identity file is damaged. Remove it for a new identity; everyone who knows the old
+    /// one will be warned.
+    #[error("{} holds no usable identity key: {reason}", path.display())]
+    IdentityDamaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An `--allow-origin` or `--announce` value cannot be read.
+    #[error("{value:?} is not {expected}")]
+    BadAddress {
+        /// What was given.
+        value: String,
+        /// What it should look like.
+        expected: &'static str,
+    },
+    /// The TLS library refused our own key; this is a defect of Snug.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}

@@ -1,0 +1,124 @@
+//! What the server answers over HTTP, and the checks before any answer.
+//!
+//! [`site`] puts the checks around an application's routes: request size, plain or secure, Host.
+//! [`socket_route`] makes the route of one kind of socket; it checks Origin itself, in the order
+//! that Phoenix does.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{self, HeaderMap};
+use hyper::{StatusCode, Uri};
+
+use crate::OriginRules;
+use crate::listener::Peer;
+use crate::socket::{Application, SocketOptions, upgrade};
+
+/// Bounds the path and query of a request, as the servers under Phoenix do.
+const URL_BYTES_MAX: usize = 8_000;
+
+/// Bounds the header lines of a request together; browsers with large cookies send 8 kB.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// What every request is checked against.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Who we are and who may open sockets.
+    pub origins: Arc<OriginRules>,
+    /// Answers plain http and ws from other computers too.
+    pub allow_plain: bool,
+}
+
+/// Puts `/healthz`, the answer to unknown paths and all checks around `routes`.
+pub fn site(gate: Gate, routes: Router) -> Router {
+    routes
+        .route("/healthz", get(async || "ok\n"))
+        .fallback(async || (StatusCode::NOT_FOUND, "Not Found"))
+        .layer(middleware::from_fn_with_state(gate, check))
+}
+
+/// Serves the channels of `application` at `path` + `/websocket`, for example at
+/// `/socket/websocket` for the path `/socket`. Each route checks Origin by `origins`.
+pub fn socket_route<A: Application>(
+    path: &str,
+    application: A,
+    options: SocketOptions,
+    origins: &Arc<OriginRules>,
+) -> Router {
+    let origins = Arc::clone(origins);
+    let options = Arc::new(options);
+    let handler = any(move |request: Request| {
+        let answer = upgrade::answer(&application, &options, &origins, request);
+        async move { answer }
+    });
+    Router::new()
+        .route(&format!("{path}/websocket"), handler.clone())
+        .route(&format!("{path}/websocket/"), handler)
+}
+
+async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match gate.refusal(&request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+impl Gate {
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let url_bytes = request
+            .uri()
+            .path_and_query()
+            .map_or(0, |url| url.as_str().len());
+        if url_bytes > URL_BYTES_MAX {
+            return Some(url_too_long());
+        }
+        let header_bytes = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+            name.as_str().len() + value.len() + 4
+        };
+        if request.headers().iter().map(header_bytes).sum::<usize>() > HEADER_BYTES_MAX {
+            return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response());
+        }
+        let Some(peer) = request.extensions().get::<Peer>() else {
+            return Some(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        };
+        let is_near = peer.info.remote.ip().is_loopback();
+        if !peer.info.secure && !is_near && !self.allow_plain {
+            let text = "This Snug server answers over https and wss only.\n";
+            return Some((StatusCode::FORBIDDEN, text).into_response());
+        }
+        match host_of(request.uri(), request.headers()) {
+            None => Some(StatusCode::BAD_REQUEST.into_response()),
+            Some(host) if !self.origins.host_is_ours(host, &peer.info) => {
+                Some(StatusCode::FORBIDDEN.into_response())
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Returns whom the request names: the authority of an absolute URL, else the one Host header
+/// (RFC 9112 section 3.2).
+pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// Uses the older name of the status, which clients of Phoenix see.
+fn url_too_long() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::URI_TOO_LONG;
+    response
+        .extensions_mut()
+        .insert(ReasonPhrase::from_static(b"Request-URI Too Long"));
+    response
+}

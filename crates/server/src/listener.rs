@@ -1,0 +1,176 @@
+//! The one TCP port: accepts, tells TLS from HTTP by the first byte, serves.
+//!
+//! Rules, each with its why:
+//! - 0x16 is TLS, 0x00 and 0x01 are STUN (reserved for TURN over TCP), an upper-case letter is
+//!   HTTP, everything else is closed. Inside TLS the same decision is made again.
+//! - Each step before the first request has five seconds, and connections that have not made one
+//!   are bounded; when the bound is reached the oldest makes room (see [`admission`]), so any
+//!   number of silent connections cannot keep a caller out.
+//! - One task a connection, all owned by [`Listener::run`]. A WebSocket runs in the task of the
+//!   connection that it came from.
+
+mod admission;
+mod connection;
+mod stream;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::socket::ConnectionInfo;
+use admission::Admission;
+pub(crate) use connection::Peer;
+
+/// Bounds all connections: three times the 5,000 sockets that a server is measured with. More
+/// are closed unheard.
+const CONNECTIONS_MAX: usize = 16_384;
+
+/// How many connections may wait for [`Listener::run`] to accept them.
+const BACKLOG: i32 = 1024;
+
+/// How long sockets may take to say goodbye when the server stops.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// How long accepting rests after the system refused a connection (no file handles left):
+/// connections end all the time, and a busy loop would help nobody.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Is a bound TCP port.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on `bind`, or on every address of this computer, IPv4 and IPv6. Port 0 lets the
+    /// system choose. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`] or [`Error::Listen`].
+    pub fn bind(bind: Option<IpAddr>, port: u16) -> Result<Self, Error> {
+        let candidates = match bind {
+            Some(ip) => vec![ip],
+            // The second is for computers without IPv6.
+            None => vec![
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            ],
+        };
+        let mut result = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+        let mut address = SocketAddr::new(candidates[0], port);
+        for ip in candidates {
+            address = SocketAddr::new(ip, port);
+            result = listen(address);
+            let kind = result.as_ref().map_err(io::Error::kind);
+            if matches!(kind, Ok(_) | Err(io::ErrorKind::AddrInUse)) {
+                break;
+            }
+        }
+        match result.and_then(|socket| Ok((socket.local_addr()?, socket))) {
+            Ok((address, socket)) => Ok(Listener { socket, address }),
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                Err(Error::PortInUse(address))
+            }
+            Err(source) => Err(Error::Listen { address, source }),
+        }
+    }
+
+    /// Returns the bound address; unspecified (`[::]`, `0.0.0.0`) when it is every address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `site` until `stop`; then tells every socket (close code 1012), waits up to two
+    /// seconds for them, and ends what is left. Dropping the future ends everything at once.
+    pub async fn run(self, site: Router, tls: Arc<rustls::ServerConfig>, stop: CancellationToken) {
+        let shared = connection::Shared {
+            site,
+            tls: TlsAcceptor::from(tls),
+            stop: stop.clone(),
+        };
+        let admission = Admission::default();
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                Some(ended) = tasks.join_next() => {
+                    note_end(&ended);
+                    continue;
+                }
+                () = stop.cancelled() => break,
+            };
+            match accepted.and_then(|(stream, remote)| describe(stream, remote)) {
+                Ok(_) if tasks.len() >= CONNECTIONS_MAX => {
+                    tracing::warn!("a connection was closed: {CONNECTIONS_MAX} are open");
+                }
+                Ok((stream, info)) => {
+                    let slot = admission.admit(info.remote.ip());
+                    tasks.spawn(connection::run(stream, info, slot, shared.clone()));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+        drop(self.socket);
+        let goodbye = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GOODBYE_MAX, goodbye).await.is_err() {
+            tracing::debug!(left = tasks.len(), "connections did not end in time");
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // On Windows this would let two servers share the port; elsewhere it only skips the wait
+    // after a restart.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn describe(stream: TcpStream, remote: SocketAddr) -> io::Result<(TcpStream, ConnectionInfo)> {
+    // Signalling is small and urgent.
+    stream.set_nodelay(true)?;
+    let local = canonical(stream.local_addr()?);
+    let info = ConnectionInfo {
+        local,
+        remote: canonical(remote),
+        secure: false,
+    };
+    Ok((stream, info))
+}
+
+/// Turns an IPv4-mapped IPv6 address into the IPv4 address that it is.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V4(ip), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+fn note_end(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a connection's task panicked; the others go on");
+    }
+}

@@ -1,0 +1,222 @@
+//! Bounds the connections that have not made their first request.
+//!
+//! When a bound is reached the *oldest* one makes room. A real client needs milliseconds for its
+//! first request and is gone from here before its turn comes; refusing the newest instead would
+//! let a handful of silent connections lock everybody out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// Bounds the waiting connections of one IPv4 address or IPv6 /64: a browser opens six at once,
+/// and a whole class may sit behind one address.
+const PER_ADDRESS_MAX: usize = 64;
+
+/// Bounds all waiting connections: each may hold a TLS handshake of some 50 kB and a file handle,
+/// of which many systems give a process 1024.
+const TOTAL_MAX: usize = 512;
+
+/// Gives out places to connections.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Admission {
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// Is the place of one connection, until its first request or its end.
+#[derive(Debug)]
+pub(super) struct Slot {
+    number: u64,
+    evicted: CancellationToken,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+impl Admission {
+    /// Admits a connection from `ip`; the oldest may have to go for it.
+    pub(super) fn admit(&self, ip: IpAddr) -> Slot {
+        let evicted = CancellationToken::new();
+        let number = lock(&self.waiting).admit(Group::of(ip), evicted.clone());
+        Slot {
+            number,
+            evicted,
+            waiting: Arc::clone(&self.waiting),
+        }
+    }
+}
+
+impl Slot {
+    /// Gives the place back: the connection has made its first request.
+    pub(super) fn settle(&self) {
+        lock(&self.waiting).remove(self.number);
+    }
+
+    /// Waits until the connection must go. Never after [`Slot::settle`].
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// Whom a bound is for: a home or a laptop has a whole /64 of IPv6 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Group {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl Group {
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Group::V4(ip.octets()),
+            IpAddr::V6(ip) => {
+                let (net, _) = ip
+                    .octets()
+                    .split_first_chunk()
+                    .map(|(a, b)| (*a, b))
+                    .expect("16 > 8");
+                Group::V6(net)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    /// By number, so the first is the oldest.
+    all: BTreeMap<u64, (Group, CancellationToken)>,
+    counts: HashMap<Group, usize>,
+}
+
+impl Waiting {
+    fn admit(&mut self, group: Group, evicted: CancellationToken) -> u64 {
+        if self
+            .counts
+            .get(&group)
+            .is_some_and(|count| *count >= PER_ADDRESS_MAX)
+        {
+            self.evict_oldest_of(group);
+        } else if self.all.len() >= TOTAL_MAX {
+            // The busiest address pays, so that many addresses behind one attacker hurt it most.
+            let busiest = self.counts.iter().max_by_key(|(_, count)| **count);
+            if let Some(group) = busiest.map(|(group, _)| *group) {
+                self.evict_oldest_of(group);
+            }
+        }
+        let number = self.next;
+        self.next += 1;
+        self.all.insert(number, (group, evicted));
+        *self.counts.entry(group).or_default() += 1;
+        number
+    }
+
+    fn evict_oldest_of(&mut self, group: Group) {
+        let oldest = self.all.iter().find(|(_, (other, _))| *other == group);
+        if let Some(number) = oldest.map(|(number, _)| *number) {
+            if let Some((_, evicted)) = self.all.get(&number) {
+                evicted.cancel();
+            }
+            self.remove(number);
+            tracing::debug!("a connection made room before its first request");
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some((group, _)) = self.all.remove(&number) else {
+            return;
+        };
+        if let Some(count) = self.counts.get_mut(&group) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&group);
+            }
+        }
+    }
+}
+
+/// No code panics while it holds the lock, so the state is whole even if a thread did.
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn count(admission: &Admission) -> usize {
+        lock(&admission.waiting).all.len()
+    }
+
+    #[test]
+    fn the_oldest_of_an_address_makes_room() {
+        let admission = Admission::default();
+        let slots: Vec<Slot> = (0..PER_ADDRESS_MAX)
+            .map(|_| admission.admit(ip("10.0.0.1")))
+            .collect();
+        assert!(slots.iter().all(|slot| !slot.evicted.is_cancelled()));
+        let newest = admission.admit(ip("10.0.0.1"));
+        assert!(slots[0].evicted.is_cancelled());
+        assert!(!slots[1].evicted.is_cancelled() && !newest.evicted.is_cancelled());
+        let other = admission.admit(ip("10.0.0.2"));
+        assert!(
+            !slots[1].evicted.is_cancelled(),
+            "another address has its own bound"
+        );
+        drop((slots, newest, other));
+        assert_eq!(count(&admission), 0);
+        assert!(lock(&admission.waiting).counts.is_empty());
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_address_and_mapped_ipv4_is_ipv4() {
+        assert_eq!(
+            Group::of(ip("2001:db8::1")),
+            Group::of(ip("2001:db8::ffff:1"))
+        );
+        assert_ne!(
+            Group::of(ip("2001:db8::1")),
+            Group::of(ip("2001:db8:0:1::1"))
+        );
+        assert_eq!(Group::of(ip("::ffff:10.0.0.1")), Group::of(ip("10.0.0.1")));
+    }
+
+    #[test]
+    fn the_busiest_address_pays_for_the_total() {
+        let admission = Admission::default();
+        let quiet = admission.admit(ip("10.9.9.9"));
+        let busy: Vec<Slot> = (0..PER_ADDRESS_MAX)
+            .map(|_| admission.admit(ip("10.8.8.8")))
+            .collect();
+        let mut rest = Vec::new();
+        while count(&admission) < TOTAL_MAX {
+            let number = u32::try_from(rest.len()).unwrap();
+            rest.push(admission.admit(IpAddr::V4((0x0b00_0000 + number).into())));
+        }
+        rest.push(admission.admit(ip("12.0.0.1")));
+        assert_eq!(count(&admission), TOTAL_MAX);
+        assert!(busy[0].evicted.is_cancelled());
+        assert!(!quiet.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn a_settled_connection_is_never_evicted() {
+        let admission = Admission::default();
+        let first = admission.admit(ip("10.0.0.1"));
+        first.settle();
+        let rest: Vec<Slot> = (0..=PER_ADDRESS_MAX)
+            .map(|_| admission.admit(ip("10.0.0.1")))
+            .collect();
+        assert!(!first.evicted.is_cancelled());
+        assert!(rest[0].evicted.is_cancelled());
+    }
+}

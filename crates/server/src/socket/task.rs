@@ -1,0 +1,342 @@
+//! The task of one socket: moves bytes, time and messages between the WebSocket, the channels'
+//! core and the application.
+//!
+//! Order: collect one thing that happened, let the core decide, do what it says, repeat. What the
+//! application is asked for (a join, a command) is awaited right there: a slow room slows down
+//! the peer that loads it, by TCP, and nobody else.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{FutureExt, StreamExt};
+use snug_phoenix::server::{CLOSE_MALFORMED, Channel, ChannelId, JoinOutcome, Output, Socket};
+use snug_phoenix::{Frame, Payload, Version};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::outgoing::Outgoing;
+use super::{Application, ConnectionInfo, Inbox, Join, Mailbox, SocketOptions};
+
+/// Read at a time; signalling messages are a few hundred bytes, and each socket holds one.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Small frames are collected up to this much before they are written: one system call for a
+/// burst.
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Bounds the wait for the other side after we closed: then a lost or stuck one is let go.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+
+/// Close code when the server stops; clients come back at once.
+const CLOSE_RESTART: u16 = 1012;
+/// Close code for a client that reads too slowly.
+const CLOSE_POLICY: u16 = 1008;
+const SLOW_CONSUMER: &str = "slow_consumer";
+
+/// What a socket starts with.
+pub(super) struct Setup<A> {
+    pub(super) application: A,
+    pub(super) options: Arc<SocketOptions>,
+    pub(super) version: Version,
+    pub(super) info: ConnectionInfo,
+    pub(super) stop: CancellationToken,
+}
+
+type Info<A> = <<A as Application>::Channel as Channel>::Info;
+
+/// Why a socket ends.
+enum End {
+    /// The client closed it, or the connection is gone.
+    Gone,
+    /// We close it.
+    Close { code: u16, reason: &'static str },
+}
+
+/// One thing that happened.
+enum Event<I> {
+    Message(Option<Result<Message, Error>>),
+    Mail(Option<(ChannelId, I)>),
+    Written(Result<(), Error>),
+    Overflow,
+    Stop,
+    Tick,
+}
+
+/// Runs the socket until it ends; its channels are told, whatever the reason.
+pub(super) async fn run<A, S>(setup: Setup<A>, stream: S)
+where
+    A: Application,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limit = Some(setup.options.message_bytes_max);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_frame_size(limit)
+        .max_message_size(limit);
+    let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let (mut sink, mut stream) = websocket.split();
+    let mut task = Task::new(setup);
+    let end = task.serve(&mut sink, &mut stream).await;
+    // First the room, which must not wait for a slow goodbye.
+    task.finish().await;
+    let mut websocket = stream.reunite(sink).expect("both halves are of one socket");
+    if timeout(LINGER_MAX, close(&mut websocket, end))
+        .await
+        .is_err()
+    {
+        tracing::debug!("a socket did not close in time");
+    }
+}
+
+struct Task<A: Application> {
+    application: A,
+    options: Arc<SocketOptions>,
+    info: ConnectionInfo,
+    stop: CancellationToken,
+    core: Socket<A::Channel>,
+    inbox: Inbox<Info<A>>,
+    mailbox: Mailbox<Info<A>>,
+    outgoing: Outgoing,
+    /// When a ping is due if nothing is heard until then.
+    next_ping: Option<Instant>,
+}
+
+impl<A: Application> Task<A> {
+    fn new(setup: Setup<A>) -> Self {
+        let Setup {
+            application,
+            options,
+            version,
+            info,
+            stop,
+        } = setup;
+        let now = Instant::now();
+        let (inbox, mailbox) = Inbox::new::<A::Channel>(now);
+        Task {
+            core: Socket::new(version, options.idle_timeout, now),
+            next_ping: options.ping_after.map(|after| now + after),
+            outgoing: Outgoing::default(),
+            application,
+            options,
+            info,
+            stop,
+            inbox,
+            mailbox,
+        }
+    }
+
+    async fn serve<S>(
+        &mut self,
+        sink: &mut SplitSink<WebSocketStream<S>, Message>,
+        stream: &mut SplitStream<WebSocketStream<S>>,
+    ) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            let deadline = self.deadline();
+            let event = tokio::select! {
+                () = self.stop.cancelled() => Event::Stop,
+                () = self.mailbox.overflowed() => Event::Overflow,
+                message = stream.next(), if self.outgoing.has_room() => Event::Message(message),
+                written = self.outgoing.write(sink), if !self.outgoing.is_empty() => {
+                    Event::Written(written)
+                }
+                mail = self.inbox.recv(), if self.outgoing.is_empty() => Event::Mail(mail),
+                () = sleep_until(deadline.into()) => Event::Tick,
+            };
+            let end = match self.handle(event) {
+                Some(end) => Some(end),
+                None => self.drain().await,
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event<Info<A>>) -> Option<End> {
+        let now = Instant::now();
+        match event {
+            Event::Message(Some(Ok(message))) => return self.handle_message(message, now),
+            Event::Message(Some(Err(error))) | Event::Written(Err(error)) => {
+                return Some(end_of(&error));
+            }
+            Event::Message(None) => return Some(End::Gone),
+            Event::Mail(Some((id, info))) => {
+                self.core.handle_info(id, info);
+                // What came together is written together.
+                while let Some((id, info)) = self.inbox.try_recv() {
+                    self.core.handle_info(id, info);
+                }
+            }
+            // We hold a mailbox ourselves, so the lane never ends.
+            Event::Mail(None) | Event::Written(Ok(())) => {}
+            Event::Overflow => {
+                tracing::info!("a socket reads too slowly and is closed");
+                return Some(End::Close {
+                    code: CLOSE_POLICY,
+                    reason: SLOW_CONSUMER,
+                });
+            }
+            Event::Stop => {
+                return Some(End::Close {
+                    code: CLOSE_RESTART,
+                    reason: "",
+                });
+            }
+            Event::Tick => {
+                self.core.handle_timeout(now);
+                self.ping(now);
+            }
+        }
+        None
+    }
+
+    fn handle_message(&mut self, message: Message, now: Instant) -> Option<End> {
+        self.inbox.note_heard(now);
+        self.next_ping = self.options.ping_after.map(|after| now + after);
+        match message {
+            Message::Text(text) => {
+                self.core
+                    .handle_frame(Frame::Text(text.as_str().to_owned()), now);
+            }
+            Message::Binary(bytes) => self.core.handle_frame(Frame::Binary(bytes), now),
+            Message::Ping(_) => {
+                self.core.handle_heard(now);
+                // The WebSocket has queued the pong; writing sends it.
+                self.outgoing.wake();
+            }
+            Message::Pong(_) | Message::Frame(_) => self.core.handle_heard(now),
+            Message::Close(_) => return Some(End::Gone),
+        }
+        None
+    }
+
+    /// Does what the core says, in order. Returns the end if it says so.
+    async fn drain(&mut self) -> Option<End> {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Send(frame) => self.outgoing.push(frame),
+                Output::Join { id, topic, payload } => {
+                    let outcome = self.ask(id, topic, payload).await;
+                    self.core.handle_joined(id, outcome);
+                }
+                Output::Command(command) => {
+                    if !self.perform(command).await {
+                        return Some(End::Close {
+                            code: CLOSE_MALFORMED,
+                            reason: "",
+                        });
+                    }
+                }
+                Output::Close { code } => return Some(End::Close { code, reason: "" }),
+            }
+        }
+        None
+    }
+
+    async fn ask(
+        &mut self,
+        id: ChannelId,
+        topic: String,
+        payload: Payload,
+    ) -> JoinOutcome<A::Channel> {
+        if !self.application.topic_matches(&topic) {
+            return JoinOutcome::Unmatched;
+        }
+        let mailbox = self.mailbox.for_join(id);
+        let join = Join {
+            topic,
+            payload,
+            connection: self.info,
+            mailbox,
+        };
+        // A panic leaves nothing half-done here: the future is dropped whole.
+        let joining = async { self.application.join(join).await };
+        AssertUnwindSafe(joining)
+            .catch_unwind()
+            .await
+            .unwrap_or(JoinOutcome::Crashed)
+    }
+
+    /// Returns false if performing panicked: what the channel wanted is lost, so the client must
+    /// start again.
+    async fn perform(&mut self, command: <A::Channel as Channel>::Command) -> bool {
+        let performing = async { self.application.perform(command).await };
+        AssertUnwindSafe(performing).catch_unwind().await.is_ok()
+    }
+
+    /// Lets the channels end and the application know.
+    async fn finish(&mut self) {
+        self.core.handle_closed();
+        while let Some(output) = self.core.poll_output() {
+            if let Output::Command(command) = output {
+                self.perform(command).await;
+            }
+        }
+    }
+
+    fn ping(&mut self, now: Instant) {
+        if self.next_ping.is_some_and(|due| due <= now) {
+            self.next_ping = self.options.ping_after.map(|after| now + after);
+            // Behind frames that wait it would tell nothing.
+            if self.outgoing.is_empty() {
+                self.outgoing
+                    .push_message(Message::Ping(Default::default()));
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let far = Instant::now() + self.options.idle_timeout;
+        let core = self.core.deadline().unwrap_or(far);
+        self.next_ping.map_or(core, |ping| ping.min(core))
+    }
+}
+
+/// Maps what went wrong on the WebSocket to the close code that tells the other side
+/// (RFC 6455 section 7.4.1).
+fn end_of(error: &Error) -> End {
+    let code = match error {
+        Error::Utf8(_) => 1007,
+        Error::Capacity(_) => 1009,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return End::Gone,
+        Error::Protocol(_) | Error::AttackAttempt => 1002,
+        _ => return End::Gone,
+    };
+    End::Close { code, reason: "" }
+}
+
+/// Ends the WebSocket so that the other side reads our close frame: a connection dropped with
+/// unread bytes would be reset, and the reset overtakes the frame.
+async fn close<S>(websocket: &mut WebSocketStream<S>, end: End)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let frame = match end {
+        End::Close { code, reason } => Some(CloseFrame {
+            code: CloseCode::from(code),
+            reason: reason.into(),
+        }),
+        End::Gone => None,
+    };
+    // With `Gone` this sends the answer to the client's close frame, if there was one.
+    if let Err(error) = websocket.close(frame).await {
+        tracing::trace!(%error, "the last frame was not sent");
+    }
+    let stream = websocket.get_mut();
+    if stream.shutdown().await.is_ok() {
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+    }
+}
