@@ -2,63 +2,28 @@
 //! [`Participant`] for `join`. Every process is killed and reaped when its handle is dropped, and
 //! every wait has a deadline that reports what was seen instead.
 
-use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::lane;
-use crate::netns::Namespace;
+mod binary;
+mod participant;
+mod server;
+
+pub use binary::{command, snug_server};
+pub use participant::{Join, Participant, track_sum};
+pub use server::Server;
 
 /// How long anything that is not measured may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Builds `snug-server` once per test binary and says where it is.
-///
-/// # Panics
-/// When it does not build.
-#[must_use]
-pub fn snug_server() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| build().expect("snug-server builds"))
-}
-
-fn build() -> Result<PathBuf> {
-    // This program lies in <target>/<profile>/deps or <target>/<profile>/examples.
-    let own = std::env::current_exe()?;
-    let profile = own.ancestors().nth(2).context("no profile folder")?;
-    let target = profile.parent().context("no target folder")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args([
-        "build",
-        "--quiet",
-        "--package",
-        "snug-cli",
-        "--bin",
-        "snug-server",
-    ]);
-    command
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(lane::repository());
-    if profile.ends_with("release") {
-        command.arg("--release");
-    }
-    let status = command.status().context("start cargo")?;
-    ensure!(status.success(), "cargo build ended with {status}");
-    Ok(profile.join("snug-server"))
-}
 
 /// Says the time as the programs print it: milliseconds since 1970.
 #[must_use]
@@ -365,324 +330,6 @@ fn read_stderr(stream: impl Read, said: &(Mutex<Said>, Condvar)) {
     }
 }
 
-/// Makes a command for `snug-server`, inside a namespace when one is given.
-#[must_use]
-pub fn command(namespace: Option<&Namespace>) -> Command {
-    match namespace {
-        Some(namespace) => namespace.command(snug_server().as_os_str()),
-        None => Command::new(snug_server()),
-    }
-}
-
-/// A running `snug-server serve` with a data folder of its own.
-#[derive(Debug)]
-pub struct Server {
-    /// The program itself, for signals and statistics.
-    pub program: Program,
-    /// Where it listens, as printed.
-    pub addresses: Vec<String>,
-    /// The pin of its key, as printed: 43 characters.
-    pub fingerprint: String,
-    /// The port of all its addresses.
-    pub port: u16,
-    data: TempDir,
-}
-
-impl Server {
-    /// Starts a server on any port of this computer and waits until it is ready.
-    ///
-    /// # Errors
-    /// When it does not get ready.
-    pub fn start() -> Result<Self> {
-        Self::start_with(None, &[])
-    }
-
-    /// Starts a server with further arguments, inside a namespace when one is given.
-    ///
-    /// # Errors
-    /// When it does not get ready.
-    pub fn start_with(namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
-        let data = tempfile::tempdir()?;
-        let mut command = command(namespace);
-        command
-            .args(["serve", "--no-discovery", "--data"])
-            .arg(data.path());
-        if !arguments.contains(&"--port") {
-            command.args(["--port", "0"]);
-        }
-        command.args(arguments);
-        let program = Program::start(command)?;
-        let line = program.wait_for_line("ready: ", PATIENCE)?;
-        let (addresses, fingerprint) = line["ready: ".len()..]
-            .split_once(" fingerprint ")
-            .context("no fingerprint")?;
-        let addresses: Vec<String> = addresses.split(", ").map(str::to_owned).collect();
-        let first = addresses.first().context("no address")?;
-        let port = first.rsplit(':').next().context("no port")?.parse()?;
-        let fingerprint = fingerprint.trim().to_owned();
-        ensure!(
-            fingerprint.len() == 43,
-            "the fingerprint {fingerprint} is not 43 characters"
-        );
-        Ok(Self {
-            program,
-            addresses,
-            fingerprint,
-            port,
-            data,
-        })
-    }
-
-    /// Says the link of a room by way of loopback, with the key pinned.
-    #[must_use]
-    pub fn link(&self, room: &str) -> String {
-        self.link_by("127.0.0.1", room)
-    }
-
-    /// Says the link of a room by way of this host name or address (IPv6 in brackets).
-    #[must_use]
-    pub fn link_by(&self, host: &str, room: &str) -> String {
-        format!("snug://{host}:{}/{room}#k={}", self.port, self.fingerprint)
-    }
-
-    /// Says where its data lies.
-    #[must_use]
-    pub fn data(&self) -> &Path {
-        self.data.path()
-    }
-
-    /// Asks `/healthz` over plain HTTP on loopback; for servers outside namespaces.
-    ///
-    /// # Errors
-    /// When there is no answer or it is not JSON.
-    pub fn health(&self) -> Result<Value> {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let host = format!("127.0.0.1:{}", self.port);
-        write!(
-            stream,
-            "GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("no end of the headers")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "/healthz says {head}");
-        serde_json::from_str(body.trim()).with_context(|| format!("/healthz says {body}"))
-    }
-}
-
-/// What a participant joins with; `new` gives one without camera and microphone.
-#[derive(Debug, Clone)]
-pub struct Join {
-    arguments: Vec<OsString>,
-    camera: OsString,
-    microphone: OsString,
-    data: Option<PathBuf>,
-}
-
-impl Join {
-    /// Joins this link under this name.
-    #[must_use]
-    pub fn new(link: &str, name: &str) -> Self {
-        let arguments = [link, "--name", name, "--stats", "--control"]
-            .map(OsString::from)
-            .to_vec();
-        Self {
-            arguments,
-            camera: "none".into(),
-            microphone: "none".into(),
-            data: None,
-        }
-    }
-
-    /// Shows this file, or `test`.
-    #[must_use]
-    pub fn camera(mut self, source: impl AsRef<OsStr>) -> Self {
-        self.camera = source.as_ref().to_owned();
-        self
-    }
-
-    /// Plays this file, or `test`.
-    #[must_use]
-    pub fn microphone(mut self, source: impl AsRef<OsStr>) -> Self {
-        self.microphone = source.as_ref().to_owned();
-        self
-    }
-
-    /// Shows the test picture and plays the test tone.
-    #[must_use]
-    pub fn test_media(self) -> Self {
-        self.camera("test").microphone("test")
-    }
-
-    /// Uses this data folder instead of one of its own.
-    #[must_use]
-    pub fn data(mut self, folder: &Path) -> Self {
-        self.data = Some(folder.to_owned());
-        self
-    }
-
-    /// Adds one more argument.
-    #[must_use]
-    pub fn with(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.arguments.push(argument.as_ref().to_owned());
-        self
-    }
-
-    /// Starts it on this computer.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start(&self) -> Result<Participant> {
-        self.start_in(None)
-    }
-
-    /// Starts it inside a namespace when one is given.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start_in(&self, namespace: Option<&Namespace>) -> Result<Participant> {
-        let own = tempfile::tempdir()?;
-        let mut command = command(namespace);
-        command.arg("join").args(&self.arguments);
-        command
-            .arg("--camera")
-            .arg(&self.camera)
-            .arg("--microphone")
-            .arg(&self.microphone);
-        command
-            .arg("--data")
-            .arg(self.data.as_deref().unwrap_or(own.path()));
-        let program = Program::start(command)?;
-        Ok(Participant {
-            program,
-            _data: own,
-        })
-    }
-}
-
-/// A running `snug-server join --stats --control`.
-#[derive(Debug)]
-pub struct Participant {
-    /// The program itself, for signals, lines and events.
-    pub program: Program,
-    _data: TempDir,
-}
-
-impl Participant {
-    /// Waits until it has joined and says its peer id.
-    ///
-    /// # Errors
-    /// When it does not join in time.
-    pub fn joined(&self) -> Result<String> {
-        let event = self
-            .program
-            .wait_for("joined", PATIENCE, |event| event.kind == "joined")?;
-        let id = event.text("peer_id").to_owned();
-        ensure!(!id.is_empty(), "joined without an id");
-        Ok(id)
-    }
-
-    /// Waits for an event of this kind about this peer.
-    ///
-    /// # Errors
-    /// When it does not come in time.
-    pub fn hears(&self, kind: &str, peer: &str, within: Duration) -> Result<Event> {
-        self.program
-            .wait_for(&format!("{kind} of {peer}"), within, |event| {
-                event.kind == kind && event.text("peer_id") == peer
-            })
-    }
-
-    /// Waits for the first frame of this kind (`audio` or `video`) from this peer.
-    ///
-    /// # Errors
-    /// When it does not come in time.
-    pub fn first_frame(&self, peer: &str, kind: &str, within: Duration) -> Result<Event> {
-        self.program
-            .wait_for(&format!("first {kind} frame of {peer}"), within, |event| {
-                event.kind == "first_frame"
-                    && event.text("peer_id") == peer
-                    && event.text("kind") == kind
-            })
-    }
-
-    /// Says the latest statistics, if any were printed yet.
-    #[must_use]
-    pub fn statistics(&self) -> Option<Event> {
-        self.program
-            .events()
-            .into_iter()
-            .rev()
-            .find(|event| event.kind == "stats")
-    }
-
-    /// Waits for statistics that were taken after `at_ms`.
-    ///
-    /// # Errors
-    /// When none come in time.
-    pub fn statistics_after(&self, at_ms: u64) -> Result<Event> {
-        self.program
-            .wait_for("later statistics", PATIENCE, |event| {
-                event.kind == "stats" && event.at_ms > at_ms
-            })
-    }
-
-    /// Says how often it has negotiated so far.
-    #[must_use]
-    pub fn negotiations(&self) -> u64 {
-        let events = self.program.events();
-        let counts = events.iter().filter(|event| event.kind == "negotiated");
-        counts
-            .map(|event| event.number("count"))
-            .max()
-            .unwrap_or_default()
-    }
-
-    /// Types a control line such as `camera off` or `leave`.
-    ///
-    /// # Errors
-    /// When it no longer reads.
-    pub fn control(&mut self, line: &str) -> Result<()> {
-        self.program.type_line(line)
-    }
-
-    /// Asks it to leave and waits for its good end.
-    ///
-    /// # Errors
-    /// When it does not end, or not with code 0.
-    pub fn leave(mut self) -> Result<Ended> {
-        self.control("leave")?;
-        let ended = self.program.ended(PATIENCE)?;
-        if ended.code != Some(0) {
-            bail!("ended with {:?}: {}", ended.code, ended.stderr);
-        }
-        Ok(ended)
-    }
-}
-
-/// Sums a figure over a peer's tracks of one kind in a line of statistics.
-#[must_use]
-pub fn track_sum(statistics: &Event, peer: &str, kind: &str, figure: &str) -> u64 {
-    let empty = Vec::new();
-    let list = |value: &Value, name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_array)
-            .unwrap_or(&empty)
-            .clone()
-    };
-    list(&statistics.body, "peers")
-        .iter()
-        .filter(|p| p.get("peer_id").and_then(Value::as_str) == Some(peer))
-        .flat_map(|p| list(p, "tracks"))
-        .filter(|track| track.get("kind").and_then(Value::as_str) == Some(kind))
-        .filter_map(|track| track.get(figure).and_then(Value::as_u64))
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -732,15 +379,5 @@ mod tests {
         drop(program);
         assert!(!std::fs::exists(path)?);
         Ok(())
-    }
-
-    #[test]
-    fn statistics_are_summed_per_kind() {
-        let line = r#"{"type":"stats","at_ms":1,"peers":[{"peer_id":"a","tracks":[
-            {"kind":"video","frames_decoded":3},{"kind":"video","frames_decoded":4},
-            {"kind":"audio","frames_decoded":9}]},{"peer_id":"b","tracks":[]}]}"#;
-        let event = Event::parse(line).expect("a good line");
-        assert_eq!(track_sum(&event, "a", "video", "frames_decoded"), 7);
-        assert_eq!(track_sum(&event, "b", "video", "frames_decoded"), 0);
     }
 }

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -113,18 +114,48 @@ impl Proxy {
     /// # Errors
     /// When no port or no thread is to be had.
     pub fn start(identity: &Identity, server_port: u16, rewrite: Rewrite) -> Result<Self> {
+        let acceptor = identity.acceptor()?;
+        Self::serve(move |stream| {
+            let (acceptor, rewrite) = (acceptor.clone(), Arc::clone(&rewrite));
+            async move { pass(stream, &acceptor, server_port, &rewrite).await }
+        })
+    }
+
+    /// Starts a server that ends TLS and gives every connection the same answer.
+    ///
+    /// # Errors
+    /// When no port or no thread is to be had.
+    pub fn answering(identity: &Identity, answer: &'static str) -> Result<Self> {
+        let acceptor = identity.acceptor()?;
+        Self::serve(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut tls = acceptor.accept(stream).await?;
+                // Wait for the question: an answer before it is no HTTP.
+                let mut question = [0; 4096];
+                if tls.read(&mut question).await? > 0 {
+                    tls.write_all(answer.as_bytes()).await?;
+                }
+                Ok(tls.shutdown().await?)
+            }
+        })
+    }
+
+    fn serve<F>(connection: impl Fn(TcpStream) -> F + Send + 'static) -> Result<Self>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let acceptor = identity.acceptor()?;
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, rewrite) = (acceptor.clone(), Arc::clone(&rewrite));
+                let served = connection(stream);
                 tokio::spawn(async move {
-                    if let Err(error) = pass(stream, &acceptor, server_port, &rewrite).await {
+                    if let Err(error) = served.await {
                         eprintln!("proxy: {error:#}");
                     }
                 });
