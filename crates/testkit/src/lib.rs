@@ -29,5 +29,6 @@ pub mod scripted;
 pub mod sniffer;
 pub mod strip;
 pub mod tone;
+pub mod usage;
 pub mod wav;
 pub mod y4m;

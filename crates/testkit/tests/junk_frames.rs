@@ -4,13 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use snug_testkit::lane;
-use snug_testkit::process::{Join, PATIENCE, Server, now_ms, track_sum};
+use snug_testkit::process::{Event, Join, PATIENCE, Participant, Server, now_ms, track_sum};
 use snug_testkit::scripted::{Peer, Socket};
+use snug_testkit::{lane, usage};
 use tokio_tungstenite::tungstenite::Message;
 
 const FRAMES: u32 = 100_000;
@@ -18,7 +18,7 @@ const SEED: u64 = 20_260_101;
 /// So many go out before the answers are read away, so that neither side waits for the other.
 const BATCH: u32 = 64;
 /// What junk may cost in memory, whatever it holds.
-const GROWTH_KB_MAX: u64 = 64 * 1024;
+const GROWTH_KIB_MAX: u64 = 64 * 1024;
 
 #[test]
 fn a_hundred_thousand_damaged_frames_disturb_nobody() -> Result<()> {
@@ -37,7 +37,7 @@ fn a_hundred_thousand_damaged_frames_disturb_nobody() -> Result<()> {
         bob.first_frame(&ann_id, kind, PATIENCE)?;
     }
     let before = ann.statistics_after(now_ms())?;
-    let memory_before_kb = resident_kb(server.program.id())?;
+    let memory_before_kib = usage::resident_kib(server.program.id())?;
 
     let started = Instant::now();
     let sockets = pour(SocketAddr::from(([127, 0, 0, 1], server.port)))?;
@@ -56,10 +56,10 @@ fn a_hundred_thousand_damaged_frames_disturb_nobody() -> Result<()> {
         !complaints.contains("panicked"),
         "the server panicked: {complaints}"
     );
-    let growth_kb = resident_kb(server.program.id())?.saturating_sub(memory_before_kb);
+    let growth_kib = usage::resident_kib(server.program.id())?.saturating_sub(memory_before_kib);
     ensure!(
-        growth_kb < GROWTH_KB_MAX,
-        "the server grew by {growth_kb} kB"
+        growth_kib < GROWTH_KIB_MAX,
+        "the server grew by {growth_kib} KiB"
     );
     let after = ann.statistics_after(now_ms())?;
     undisturbed(&ann, &bob_id, &before, &after)?;
@@ -70,12 +70,7 @@ fn a_hundred_thousand_damaged_frames_disturb_nobody() -> Result<()> {
 }
 
 /// Checks that both kinds of media came without a stall while the junk was poured.
-fn undisturbed(
-    ann: &snug_testkit::process::Participant,
-    bob: &str,
-    before: &snug_testkit::process::Event,
-    after: &snug_testkit::process::Event,
-) -> Result<()> {
+fn undisturbed(ann: &Participant, bob: &str, before: &Event, after: &Event) -> Result<()> {
     let lost = ["peer_reconnecting", "peer_left", "reconnecting"];
     let events = ann.program.events();
     let trouble = events
@@ -134,11 +129,11 @@ fn pour_batch(socket: &mut Socket, random: &mut StdRng, sent: &mut u32) -> Resul
 fn damaged(random: &mut StdRng) -> Message {
     let event = EVENTS.choose(random).expect("there are events");
     let mut value: Value = serde_json::from_str(event).expect("the seeds are JSON");
-    if random.random_bool(0.7) {
+    if random.random_bool(0.8) {
         twist(&mut value, random);
     }
     let mut data = value.to_string().into_bytes();
-    if random.random_bool(0.3) {
+    if random.random_bool(0.4) {
         bend(&mut data, random);
     }
     let data = String::from_utf8_lossy(&data).into_owned();
@@ -251,17 +246,4 @@ fn damage_is_repeatable_and_real() {
         "only {} distinct frames",
         distinct.len()
     );
-}
-
-fn resident_kb(process: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .context("no VmRSS")?;
-    Ok(line
-        .split_whitespace()
-        .nth(1)
-        .context("no figure")?
-        .parse()?)
 }
