@@ -29,7 +29,9 @@ pub struct Turn {
 /// When the temporary folder cannot hold a lock file.
 #[must_use]
 pub fn turn() -> Turn {
-    let path = std::env::temp_dir().join("snug-testkit.lane");
+    // One for each user: another's file could not be opened for writing.
+    let user = rustix::process::getuid().as_raw();
+    let path = std::env::temp_dir().join(format!("snug-testkit-{user}.lane"));
     let file = File::create(&path).expect("the temporary folder is writable");
     file.lock().expect("a lock file can be locked");
     Turn { _held: file }

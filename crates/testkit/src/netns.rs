@@ -6,7 +6,8 @@
 //! pulled cable behind a switch or a dead access point looks like. No namespace has a default
 //! route, and everything is removed on drop.
 //!
-//! Needs root (or a user namespace with the rights of one) and iproute2.
+//! Needs iproute2 and the rights of root over these namespaces; [`with_rights`] gets them for a
+//! test that an ordinary user runs.
 
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -21,6 +22,42 @@ const PORT_DISABLED: &str = "0";
 const PORT_FORWARDING: &str = "3";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Runs a scenario that makes namespaces or mounts, with the rights it takes.
+///
+/// As root it is simply run. As anybody else the test runs itself once more as the root of a user
+/// namespace of its own, which Linux allows everybody, and the outcome of that counts.
+///
+/// # Errors
+/// When the scenario fails, or user namespaces are switched off.
+pub fn with_rights(scenario: impl FnOnce() -> Result<()>) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return scenario();
+    }
+    let thread = thread::current();
+    let test = thread.name().filter(|name| *name != "main");
+    let test = test.context("the test's name is its thread's: run with more than one thread")?;
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "--net", "sh", "-c"])
+        // `ip netns` keeps its namespaces under /run, where we may not write outside.
+        .arg("mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$@\"")
+        .arg("sh")
+        .arg(std::env::current_exe()?)
+        .args(["--exact", test, "--nocapture"])
+        .output()
+        .context("start unshare; Debian's package util-linux has it")?;
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    println!("{said}");
+    ensure!(
+        output.status.success(),
+        "{test} failed in its user namespace: {said}"
+    );
+    ensure!(
+        said.contains("1 passed"),
+        "{test} did not run in its user namespace: {said}"
+    );
+    Ok(())
+}
 
 /// A network namespace with `lo` up and nothing else; removed on drop.
 #[derive(Debug)]
@@ -295,47 +332,55 @@ mod tests {
 
     #[test]
     fn a_cut_drops_both_ways_without_a_sign_and_is_mended() -> Result<()> {
-        let mut lan = Lan::new()?;
-        let a = lan.host(&["10.77.0.1/24"])?;
-        let b = lan.host(&["10.77.0.2/24"])?;
-        assert!(arrives(&a, &b, "10.77.0.2")?);
-        b.cut()?;
-        assert!(!arrives(&a, &b, "10.77.0.2")?);
-        assert!(!arrives(&b, &a, "10.77.0.1")?);
-        b.mend()?;
-        assert!(arrives(&a, &b, "10.77.0.2")?);
-        assert!(arrives(&b, &a, "10.77.0.1")?);
-        Ok(())
+        with_rights(|| {
+            let mut lan = Lan::new()?;
+            let a = lan.host(&["10.77.0.1/24"])?;
+            let b = lan.host(&["10.77.0.2/24"])?;
+            assert!(arrives(&a, &b, "10.77.0.2")?);
+            b.cut()?;
+            assert!(!arrives(&a, &b, "10.77.0.2")?);
+            assert!(!arrives(&b, &a, "10.77.0.1")?);
+            b.mend()?;
+            assert!(arrives(&a, &b, "10.77.0.2")?);
+            assert!(arrives(&b, &a, "10.77.0.1")?);
+            Ok(())
+        })
     }
 
     #[test]
     fn ipv6_works_at_once() -> Result<()> {
-        let mut lan = Lan::new()?;
-        let a = lan.host(&["fd77::1/64"])?;
-        let b = lan.host(&["fd77::2/64"])?;
-        assert!(arrives(&a, &b, "fd77::2")?);
-        Ok(())
+        with_rights(|| {
+            let mut lan = Lan::new()?;
+            let a = lan.host(&["fd77::1/64"])?;
+            let b = lan.host(&["fd77::2/64"])?;
+            assert!(arrives(&a, &b, "fd77::2")?);
+            Ok(())
+        })
     }
 
     #[test]
     fn a_namespace_is_gone_after_its_end() -> Result<()> {
-        let namespace = Namespace::new()?;
-        let path = format!("/run/netns/{}", namespace.name());
-        assert!(std::fs::exists(&path)?);
-        drop(namespace);
-        assert!(!std::fs::exists(&path)?);
-        Ok(())
+        with_rights(|| {
+            let namespace = Namespace::new()?;
+            let path = format!("/run/netns/{}", namespace.name());
+            assert!(std::fs::exists(&path)?);
+            drop(namespace);
+            assert!(!std::fs::exists(&path)?);
+            Ok(())
+        })
     }
 
     #[test]
     fn there_is_no_way_out() -> Result<()> {
-        let mut lan = Lan::new()?;
-        let host = lan.host(&["10.77.0.1/24"])?;
-        let outside = host.namespace.spawn(|| {
-            let socket = UdpSocket::bind("0.0.0.0:0").expect("any port");
-            socket.send_to(b"x", "192.0.2.1:9").is_ok()
-        })?;
-        assert!(!outside.join().expect("no panic"));
-        Ok(())
+        with_rights(|| {
+            let mut lan = Lan::new()?;
+            let host = lan.host(&["10.77.0.1/24"])?;
+            let outside = host.namespace.spawn(|| {
+                let socket = UdpSocket::bind("0.0.0.0:0").expect("any port");
+                socket.send_to(b"x", "192.0.2.1:9").is_ok()
+            })?;
+            assert!(!outside.join().expect("no panic"));
+            Ok(())
+        })
     }
 }

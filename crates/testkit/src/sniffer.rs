@@ -192,7 +192,7 @@ fn listen(mut socket: Socket, packets: &Mutex<Vec<Packet>>, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netns::Lan;
+    use crate::netns::{Lan, with_rights};
     use std::net::UdpSocket;
 
     fn wait_for(sniffer: &Sniffer, wanted: impl Fn(&Packet) -> bool) -> bool {
@@ -204,39 +204,41 @@ mod tests {
 
     #[test]
     fn a_packet_for_another_network_is_seen_and_named() -> Result<()> {
-        let mut lan = Lan::new()?;
-        let host = lan.host(&["10.77.0.1/24"])?;
-        // Send it into our own switch, where nobody has this address.
-        host.namespace.ip(&[
-            "neigh",
-            "add",
-            "10.77.0.9",
-            "lladdr",
-            "02:00:00:00:00:09",
-            "dev",
-            "lan0",
-        ])?;
-        host.namespace
-            .ip(&["route", "add", "default", "via", "10.77.0.9"])?;
-        let sniffer = Sniffer::start(&host.namespace)?;
-        let send = |to: &'static str| {
-            host.namespace.spawn(move || {
-                UdpSocket::bind("0.0.0.0:0")
-                    .and_then(|socket| socket.send_to(b"x", to))
-                    .is_ok()
-            })
-        };
-        let home = [("10.77.0.0".parse()?, 24)];
-        assert!(send("127.0.0.1:9")?.join().expect("no panic"));
-        assert!(wait_for(&sniffer, |packet| packet.to.is_loopback()
-            && !packet.leaves(&home)));
-        assert!(send("192.0.2.1:9")?.join().expect("no panic"));
-        assert!(wait_for(&sniffer, |packet| packet.leaves(&home)));
-        let last = sniffer
-            .last_from("10.77.0.1".parse()?)
-            .context("nothing from the host")?;
-        assert!(last.elapsed()? < Duration::from_secs(5));
-        Ok(())
+        with_rights(|| {
+            let mut lan = Lan::new()?;
+            let host = lan.host(&["10.77.0.1/24"])?;
+            // Send it into our own switch, where nobody has this address.
+            host.namespace.ip(&[
+                "neigh",
+                "add",
+                "10.77.0.9",
+                "lladdr",
+                "02:00:00:00:00:09",
+                "dev",
+                "lan0",
+            ])?;
+            host.namespace
+                .ip(&["route", "add", "default", "via", "10.77.0.9"])?;
+            let sniffer = Sniffer::start(&host.namespace)?;
+            let send = |to: &'static str| {
+                host.namespace.spawn(move || {
+                    UdpSocket::bind("0.0.0.0:0")
+                        .and_then(|socket| socket.send_to(b"x", to))
+                        .is_ok()
+                })
+            };
+            let home = [("10.77.0.0".parse()?, 24)];
+            assert!(send("127.0.0.1:9")?.join().expect("no panic"));
+            assert!(wait_for(&sniffer, |packet| packet.to.is_loopback()
+                && !packet.leaves(&home)));
+            assert!(send("192.0.2.1:9")?.join().expect("no panic"));
+            assert!(wait_for(&sniffer, |packet| packet.leaves(&home)));
+            let last = sniffer
+                .last_from("10.77.0.1".parse()?)
+                .context("nothing from the host")?;
+            assert!(last.elapsed()? < Duration::from_secs(5));
+            Ok(())
+        })
     }
 
     #[test]

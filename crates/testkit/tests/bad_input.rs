@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use snug_testkit::decode;
 use snug_testkit::fixtures;
-use snug_testkit::netns::Namespace;
+use snug_testkit::netns::{Namespace, with_rights};
 use snug_testkit::process::{
     Ended, Join, PATIENCE, Program, Server, command, snug_server, track_sum,
 };
@@ -65,18 +65,20 @@ fn join_ends(join: &Join) -> Result<Ended> {
 
 #[test]
 fn an_unknown_host() -> Result<()> {
-    // In a namespace without a way out: the question must not go to anybody's name server.
-    let alone = Namespace::new()?;
-    let started = Instant::now();
-    let join = Join::new("snug://no-such-host.invalid/room", "Ann").start_in(Some(&alone))?;
-    let ended = join.program.ended(PATIENCE)?;
-    plain(&ended, NOT_REACHED, &["no-such-host.invalid"])?;
-    ensure!(
-        started.elapsed() < Duration::from_secs(10),
-        "took {:?}",
-        started.elapsed()
-    );
-    Ok(())
+    with_rights(|| {
+        // In a namespace without a way out: the question must not go to anybody's name server.
+        let alone = Namespace::new()?;
+        let started = Instant::now();
+        let join = Join::new("snug://no-such-host.invalid/room", "Ann").start_in(Some(&alone))?;
+        let ended = join.program.ended(PATIENCE)?;
+        plain(&ended, NOT_REACHED, &["no-such-host.invalid"])?;
+        ensure!(
+            started.elapsed() < Duration::from_secs(10),
+            "took {:?}",
+            started.elapsed()
+        );
+        Ok(())
+    })
 }
 
 #[test]
@@ -276,69 +278,71 @@ fn a_recording_that_cannot_be_written() -> Result<()> {
 /// The disk fills up while recording: the call goes on, what was recorded until then plays.
 #[test]
 fn a_full_disk() -> Result<()> {
-    let server = Server::start()?;
-    let link = server.link("tape");
-    let sender = Join::new(&link, "sender").test_media().start()?;
-    let sender_id = sender.joined()?;
+    with_rights(|| {
+        let server = Server::start()?;
+        let link = server.link("tape");
+        let sender = Join::new(&link, "sender").test_media().start()?;
+        let sender_id = sender.joined()?;
 
-    let folder = tempfile::tempdir()?;
-    let saved = folder.path().join("saved.webm");
-    let disk = folder.path().join("disk");
-    std::fs::create_dir(&disk)?;
-    // A disk of 400 kB in a mount namespace of its own, gone with the process.
-    let script = "mount -t tmpfs -o size=400k tmpfs \"$1\" || exit 99; disk=$1; saved=$2; shift 2; \
-        \"$@\"; code=$?; cp \"$disk/out.webm\" \"$saved\"; exit $code";
-    let mut tape = Command::new("unshare");
-    tape.args(["--mount", "sh", "-c", script, "sh"])
-        .arg(&disk)
-        .arg(&saved)
-        .arg(snug_server());
-    tape.args([
-        "join",
-        &link,
-        "--name",
-        "tape",
-        "--stats",
-        "--control",
-        "--data",
-    ]);
-    tape.arg(folder.path())
-        .arg("--record")
-        .arg(disk.join("out.webm"));
-    let mut tape = Program::start(tape)?;
-    tape.wait_for("first frame", PATIENCE, |event| event.kind == "first_frame")?;
+        let folder = tempfile::tempdir()?;
+        let saved = folder.path().join("saved.webm");
+        let disk = folder.path().join("disk");
+        std::fs::create_dir(&disk)?;
+        // A disk of 400 kB in a mount namespace of its own, gone with the process.
+        let script = "mount -t tmpfs -o size=400k tmpfs \"$1\" || exit 99; disk=$1; saved=$2; shift 2; \
+            \"$@\"; code=$?; cp \"$disk/out.webm\" \"$saved\"; exit $code";
+        let mut tape = Command::new("unshare");
+        tape.args(["--mount", "sh", "-c", script, "sh"])
+            .arg(&disk)
+            .arg(&saved)
+            .arg(snug_server());
+        tape.args([
+            "join",
+            &link,
+            "--name",
+            "tape",
+            "--stats",
+            "--control",
+            "--data",
+        ]);
+        tape.arg(folder.path())
+            .arg("--record")
+            .arg(disk.join("out.webm"));
+        let mut tape = Program::start(tape)?;
+        tape.wait_for("first frame", PATIENCE, |event| event.kind == "first_frame")?;
 
-    // 1.5 Mb/s fill it in little more than two seconds.
-    thread::sleep(Duration::from_secs(5));
-    ensure!(
-        tape.is_running()?,
-        "the call ended over a full disk\n{tape:?}"
-    );
-    let events = tape.events();
-    let last = events
-        .iter()
-        .rev()
-        .find(|event| event.kind == "stats")
-        .context("no stats")?;
-    let earlier = events
-        .iter()
-        .find(|event| event.kind == "stats")
-        .context("no stats")?;
-    let decoded = |stats| track_sum(stats, &sender_id, "video", "packets_received");
-    ensure!(
-        decoded(last) > decoded(earlier) + 50,
-        "nothing is received any more\n{tape:?}"
-    );
-    tape.type_line("leave")?;
-    let ended = tape.ended(PATIENCE)?;
-    plain(&ended, BAD_OUTPUT, &["out.webm"])?;
-    let pictures = decode::pictures(&saved, |_| ())?;
-    ensure!(
-        pictures.len() > 10,
-        "only {} pictures were kept",
-        pictures.len()
-    );
-    Ok(())
+        // 1.5 Mb/s fill it in little more than two seconds.
+        thread::sleep(Duration::from_secs(5));
+        ensure!(
+            tape.is_running()?,
+            "the call ended over a full disk\n{tape:?}"
+        );
+        let events = tape.events();
+        let last = events
+            .iter()
+            .rev()
+            .find(|event| event.kind == "stats")
+            .context("no stats")?;
+        let earlier = events
+            .iter()
+            .find(|event| event.kind == "stats")
+            .context("no stats")?;
+        let decoded = |stats| track_sum(stats, &sender_id, "video", "packets_received");
+        ensure!(
+            decoded(last) > decoded(earlier) + 50,
+            "nothing is received any more\n{tape:?}"
+        );
+        tape.type_line("leave")?;
+        let ended = tape.ended(PATIENCE)?;
+        plain(&ended, BAD_OUTPUT, &["out.webm"])?;
+        let pictures = decode::pictures(&saved, |_| ())?;
+        ensure!(
+            pictures.len() > 10,
+            "only {} pictures were kept",
+            pictures.len()
+        );
+        Ok(())
+    })
 }
 
 fn free_port() -> Result<u16> {

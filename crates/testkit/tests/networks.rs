@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use snug_testkit::lane;
-use snug_testkit::netns::{Host, Lan, Namespace};
+use snug_testkit::netns::{Host, Lan, Namespace, with_rights};
 use snug_testkit::process::{Join, PATIENCE, Server};
 use snug_testkit::sniffer::Sniffer;
 
@@ -82,41 +82,49 @@ fn between(hosts: &[Host; 3], server_host: &str, networks: &[(&str, u8)]) -> Res
 
 #[test]
 fn with_only_loopback_up() -> Result<()> {
-    let _turn = lane::turn();
-    let alone = Namespace::new()?;
-    call_stays_home([&alone, &alone, &alone], "127.0.0.1", &[])
+    with_rights(|| {
+        let _turn = lane::turn();
+        let alone = Namespace::new()?;
+        call_stays_home([&alone, &alone, &alone], "127.0.0.1", &[])
+    })
 }
 
 #[test]
 fn with_self_assigned_addresses() -> Result<()> {
-    let _turn = lane::turn();
-    let mut lan = Lan::new()?;
-    let hosts = three(
-        &mut lan,
-        ["169.254.7.1/16", "169.254.7.2/16", "169.254.200.3/16"],
-    )?;
-    between(&hosts, "169.254.7.1", &[("169.254.0.0", 16)])
+    with_rights(|| {
+        let _turn = lane::turn();
+        let mut lan = Lan::new()?;
+        let hosts = three(
+            &mut lan,
+            ["169.254.7.1/16", "169.254.7.2/16", "169.254.200.3/16"],
+        )?;
+        between(&hosts, "169.254.7.1", &[("169.254.0.0", 16)])
+    })
 }
 
 #[test]
 fn over_ipv6() -> Result<()> {
-    let _turn = lane::turn();
-    let mut lan = Lan::new()?;
-    let hosts = three(&mut lan, ["fd77::1/64", "fd77::2/64", "fd77::3/64"])?;
-    between(&hosts, "[fd77::1]", &[("fd77::", 64), ("fe80::", 64)])
+    with_rights(|| {
+        let _turn = lane::turn();
+        let mut lan = Lan::new()?;
+        let hosts = three(&mut lan, ["fd77::1/64", "fd77::2/64", "fd77::3/64"])?;
+        between(&hosts, "[fd77::1]", &[("fd77::", 64), ("fe80::", 64)])
+    })
 }
 
 #[test]
 fn without_a_default_route_and_with_a_second_network() -> Result<()> {
-    let _turn = lane::turn();
-    let (mut lan, mut other) = (Lan::new()?, Lan::new()?);
-    let hosts = three(&mut lan, ["10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24"])?;
-    // Every computer is on another network as well, where the call has no business.
-    for (host, address) in hosts
-        .iter()
-        .zip(["10.88.0.1/24", "10.88.0.2/24", "10.88.0.3/24"])
-    {
-        other.also(host, "lan1", &[address])?;
-    }
-    between(&hosts, "10.77.0.1", &[("10.77.0.0", 24)])
+    with_rights(|| {
+        let _turn = lane::turn();
+        let (mut lan, mut other) = (Lan::new()?, Lan::new()?);
+        let hosts = three(&mut lan, ["10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24"])?;
+        // Every computer is on another network as well, where the call has no business.
+        for (host, address) in hosts
+            .iter()
+            .zip(["10.88.0.1/24", "10.88.0.2/24", "10.88.0.3/24"])
+        {
+            other.also(host, "lan1", &[address])?;
+        }
+        between(&hosts, "10.77.0.1", &[("10.77.0.0", 24)])
+    })
 }

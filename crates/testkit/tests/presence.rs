@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use snug_testkit::netns::{Host, Lan};
+use snug_testkit::netns::{Host, Lan, with_rights};
 use snug_testkit::process::{
     Event, Join, PATIENCE, Participant, Program, Server, Signal, ms, now_ms, track_sum,
 };
@@ -257,34 +257,38 @@ impl Office {
 
 #[test]
 fn a_cut_network_is_noticed() -> Result<()> {
-    let mut office = Office::open("cut")?;
-    let (with, without) = (
-        office.lan.host(&["10.77.0.2/24"])?,
-        office.lan.host(&["10.77.0.3/24"])?,
-    );
-    let link = office.server.link_by(Office::SERVER, "cut");
-    let (_speaker, speaker_id) = speaker(&link, &office.observer, Some(&with))?;
-    let server = SocketAddr::new(Office::SERVER.parse()?, office.server.port);
-    let (_silent, silent_id) = tokenless(server, "cut", &office.observer, Some(&without))?;
-    with.cut()?;
-    without.cut()?;
-    // What was under way is in by then; nothing comes after.
-    std::thread::sleep(Duration::from_millis(200));
-    let without_ms = office.last_packet_ms("10.77.0.3")?;
-    vanishes_without_token(&office.observer, &silent_id, without_ms)?;
-    let with_ms = office.last_packet_ms("10.77.0.2")?;
-    vanishes_with_token(&office.observer, &speaker_id, with_ms)?;
-    drop(office.desk);
-    Ok(())
+    with_rights(|| {
+        let mut office = Office::open("cut")?;
+        let (with, without) = (
+            office.lan.host(&["10.77.0.2/24"])?,
+            office.lan.host(&["10.77.0.3/24"])?,
+        );
+        let link = office.server.link_by(Office::SERVER, "cut");
+        let (_speaker, speaker_id) = speaker(&link, &office.observer, Some(&with))?;
+        let server = SocketAddr::new(Office::SERVER.parse()?, office.server.port);
+        let (_silent, silent_id) = tokenless(server, "cut", &office.observer, Some(&without))?;
+        with.cut()?;
+        without.cut()?;
+        // What was under way is in by then; nothing comes after.
+        std::thread::sleep(Duration::from_millis(200));
+        let without_ms = office.last_packet_ms("10.77.0.3")?;
+        vanishes_without_token(&office.observer, &silent_id, without_ms)?;
+        let with_ms = office.last_packet_ms("10.77.0.2")?;
+        vanishes_with_token(&office.observer, &speaker_id, with_ms)?;
+        drop(office.desk);
+        Ok(())
+    })
 }
 
 #[test]
 fn a_network_that_returns_after_nine_seconds_brings_the_same_peer() -> Result<()> {
-    let mut office = Office::open("back")?;
-    let host = office.lan.host(&["10.77.0.2/24"])?;
-    let link = office.server.link_by(Office::SERVER, "back");
-    let (speaker, id) = speaker(&link, &office.observer, Some(&host))?;
-    comes_back(&office.observer, &speaker, &id, |away| {
-        if away { host.cut() } else { host.mend() }
+    with_rights(|| {
+        let mut office = Office::open("back")?;
+        let host = office.lan.host(&["10.77.0.2/24"])?;
+        let link = office.server.link_by(Office::SERVER, "back");
+        let (speaker, id) = speaker(&link, &office.observer, Some(&host))?;
+        comes_back(&office.observer, &speaker, &id, |away| {
+            if away { host.cut() } else { host.mend() }
+        })
     })
 }
