@@ -2,7 +2,8 @@
 //! person would see and hear when playing the recording in another program (ffmpeg).
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -41,100 +42,180 @@ fn record(server: &Server, sender: &Join, kind: &str, seconds: f64, path: &Path)
     sender.leave().map(drop)
 }
 
-/// What became of one recorded picture: the number on it and how like its source it is.
-type Seen = Option<(u16, f64)>;
-
 #[test]
 fn film_and_speech_arrive_whole_and_in_step() -> Result<()> {
     let _turn = lane::turn();
     let folder = tempfile::tempdir()?;
-    let (camera, microphone) = (
-        folder.path().join("film.y4m"),
-        folder.path().join("voice.wav"),
-    );
-    let film = StampedFilm::load()?;
-    film.write(
-        &camera,
-        (SOURCE_S / film.format.frame_interval_s()) as usize,
-    )?;
-    let speech = wav::read(&fixtures::speech())?;
-    wav::write(&microphone, &padded(&speech))?;
+    let sources = Sources::make(folder.path(), SOURCE_S)?;
     let recording = folder.path().join("out.webm");
-
     let server = Server::start()?;
-    let sender = Join::new(&server.link("studio"), "sender")
-        .camera(camera)
-        .microphone(microphone);
+    let link = server.link("studio");
+    let sender = Join::new(&link, "sender")
+        .camera(&sources.camera)
+        .microphone(&sources.microphone);
     // The voice ends before the recording does.
-    record(
-        &server,
-        &sender,
-        "video",
-        LEAD_S + speech.seconds() + 1.0,
-        &recording,
-    )?;
-
-    let pictures = decode::pictures(&recording, |picture| -> Seen {
-        let index = strip::read(picture)?;
-        let source = film.source(usize::from(index));
-        Some((index, psnr::luma_db(picture, source, strip::ROWS)))
-    })?;
-    let heard = decode::sound(&recording)?;
-    check_pictures(&pictures)?;
-    let found = correlate::find(&speech.samples, &heard.samples);
-    println!(
-        "speech: correlation {:.3} at {} samples",
-        found.score, found.lag_samples
-    );
-    ensure!(
-        found.score >= 0.9,
-        "the speech correlates only {:.3}",
-        found.score
-    );
-
-    let interval_s = film.format.frame_interval_s();
-    let late = |(at_s, seen): &(f64, Seen)| Some(at_s - f64::from(seen.as_ref()?.0) * interval_s);
-    let video_late_s = median(pictures.iter().filter_map(late).collect()).context("no strip")?;
-    let audio_late_s = found.lag_samples as f64 / f64::from(heard.rate_hz) - LEAD_S;
-    let step_ms = (audio_late_s - video_late_s) * 1000.0;
-    println!("sound is {step_ms:+.1} ms behind the picture");
-    ensure!(
-        step_ms.abs() <= 40.0,
-        "sound and picture are {step_ms:.1} ms out of step"
-    );
-    Ok(())
+    let seconds = LEAD_S + sources.speech.seconds() + 1.0;
+    record(&server, &sender, "video", seconds, &recording)?;
+    let figures = sources.measure(&recording)?;
+    println!("{figures:?}");
+    figures.check()
 }
 
-fn check_pictures(pictures: &[(f64, Seen)]) -> Result<()> {
-    let first_s = pictures.first().context("no pictures")?.0;
-    let unreadable = pictures.iter().filter(|(_, seen)| seen.is_none()).count();
-    let distinct: BTreeSet<u16> = pictures
-        .iter()
-        .filter(|(at_s, _)| *at_s < first_s + 10.0)
-        .filter_map(|(_, seen)| Some(seen.as_ref()?.0))
-        .collect();
-    let quality: Vec<f64> = pictures
-        .iter()
-        .filter_map(|(_, seen)| Some(seen.as_ref()?.1))
-        .collect();
-    let mean = quality.iter().sum::<f64>() / quality.len() as f64;
-    let worst = quality.iter().copied().fold(f64::INFINITY, f64::min);
-    println!(
-        "{} pictures, {} distinct in 10 s, PSNR-Y mean {mean:.1} worst {worst:.1} dB",
-        pictures.len(),
-        distinct.len()
-    );
-    ensure!(
-        unreadable == 0,
-        "{unreadable} pictures have no readable strip"
-    );
-    ensure!(
-        distinct.len() >= 240,
-        "only {} distinct pictures in 10 s",
-        distinct.len()
-    );
-    ensure!(mean >= 30.0, "mean PSNR-Y is {mean:.1} dB");
-    ensure!(worst >= 25.0, "worst PSNR-Y is {worst:.1} dB");
+/// What the sender shows and says.
+struct Sources {
+    film: StampedFilm,
+    speech: Sound,
+    camera: PathBuf,
+    microphone: PathBuf,
+}
+
+/// What became of it in the recording.
+#[derive(Debug)]
+struct Figures {
+    /// Pictures on which the number cannot be read.
+    unreadable: usize,
+    /// Different numbers in the ten seconds from the first picture on.
+    distinct_in_10_s: usize,
+    psnr_y_db_mean: f64,
+    psnr_y_db_min: f64,
+    speech_correlation: f64,
+    /// How much later the sound is than the picture, against the sources.
+    sound_late_ms: f64,
+}
+
+impl Sources {
+    fn make(folder: &Path, seconds: f64) -> Result<Self> {
+        let (camera, microphone) = (folder.join("film.y4m"), folder.join("voice.wav"));
+        let film = StampedFilm::load()?;
+        film.write(&camera, (seconds / film.format.frame_interval_s()) as usize)?;
+        let speech = wav::read(&fixtures::speech())?;
+        wav::write(&microphone, &padded(&speech, seconds))?;
+        Ok(Self {
+            film,
+            speech,
+            camera,
+            microphone,
+        })
+    }
+
+    /// Plays the recording and compares it with the sources.
+    fn measure(&self, recording: &Path) -> Result<Figures> {
+        let pictures = decode::pictures(recording, |picture| {
+            let index = strip::read(picture)?;
+            let source = self.film.source(usize::from(index));
+            Some((index, psnr::luma_db(picture, source, strip::ROWS)))
+        })?;
+        let first_s = pictures.first().context("no pictures")?.0;
+        let read: Vec<(f64, u16, f64)> = pictures
+            .iter()
+            .filter_map(|(at_s, seen)| seen.map(|(index, quality)| (*at_s, index, quality)))
+            .collect();
+        let early = read.iter().filter(|(at_s, ..)| *at_s < first_s + 10.0);
+        let distinct: BTreeSet<u16> = early.map(|(_, index, _)| *index).collect();
+
+        let heard = decode::sound(recording)?;
+        let found = correlate::find(&self.speech.samples, &heard.samples);
+        let interval_s = self.film.format.frame_interval_s();
+        let late = read
+            .iter()
+            .map(|(at_s, index, _)| at_s - f64::from(*index) * interval_s);
+        let picture_late_s = median(late.collect()).context("no picture has a number")?;
+        let sound_late_s = found.lag_samples as f64 / f64::from(heard.rate_hz) - LEAD_S;
+        Ok(Figures {
+            unreadable: pictures.len() - read.len(),
+            distinct_in_10_s: distinct.len(),
+            psnr_y_db_mean: read.iter().map(|seen| seen.2).sum::<f64>() / read.len() as f64,
+            psnr_y_db_min: read.iter().map(|seen| seen.2).fold(f64::INFINITY, f64::min),
+            speech_correlation: found.score,
+            sound_late_ms: (sound_late_s - picture_late_s) * 1000.0,
+        })
+    }
+}
+
+impl Figures {
+    fn check(&self) -> Result<()> {
+        ensure!(self.unreadable == 0, "unreadable pictures: {self:?}");
+        ensure!(self.distinct_in_10_s >= 240, "too few pictures: {self:?}");
+        ensure!(self.psnr_y_db_mean >= 30.0, "poor pictures: {self:?}");
+        ensure!(self.psnr_y_db_min >= 25.0, "a poor picture: {self:?}");
+        ensure!(
+            self.speech_correlation >= 0.9,
+            "the speech suffered: {self:?}"
+        );
+        ensure!(self.in_step(), "out of step: {self:?}");
+        Ok(())
+    }
+
+    fn in_step(&self) -> bool {
+        self.sound_late_ms.abs() <= 40.0
+    }
+}
+
+/// The judge is judged: recordings that ffmpeg makes of the same sources pass when they are good
+/// and fail for the right reason when they are not.
+#[test]
+fn good_recordings_pass_and_bad_ones_fail() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let sources = Sources::make(folder.path(), 15.0)?;
+    let recording = folder.path().join("made.webm");
+    let judged = |rate: &str, every: &str, sound_late_s: &str| -> Result<Figures> {
+        make_recording(&sources, &recording, rate, every, sound_late_s)?;
+        sources.measure(&recording)
+    };
+    let good = judged("1500k", "1", "0")?;
+    println!("{good:?}");
+    good.check()?;
+    let refused = |figures: Figures, reason: &str| -> Result<()> {
+        ensure!(
+            !figures.in_step(),
+            "sound 60 ms late went unnoticed: {figures:?}"
+        );
+        let error = figures.check().expect_err("a bad recording").to_string();
+        ensure!(error.starts_with(reason), "{error} instead of {reason}");
+        Ok(())
+    };
+    refused(judged("50k", "1", "0.06")?, "poor pictures")?;
+    refused(judged("1500k", "2", "0.06")?, "too few pictures")
+}
+
+/// Encodes the sources at a bit rate, with every n-th picture only, and with the sound late.
+fn make_recording(
+    sources: &Sources,
+    path: &Path,
+    rate: &str,
+    every: &str,
+    sound_late_s: &str,
+) -> Result<()> {
+    let keep = format!("select=not(mod(n\\,{every}))");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y", "-i"])
+        .arg(&sources.camera)
+        .args(["-itsoffset", sound_late_s, "-i"])
+        .arg(&sources.microphone)
+        .args([
+            "-t",
+            "14.5",
+            "-vf",
+            &keep,
+            "-fps_mode",
+            "vfr",
+            "-c:v",
+            "libvpx",
+        ])
+        .args([
+            "-deadline",
+            "realtime",
+            "-cpu-used",
+            "8",
+            "-b:v",
+            rate,
+            "-maxrate",
+            rate,
+        ])
+        .args(["-c:a", "libopus", "-b:a", "32k", "-application", "voip"])
+        .arg(path)
+        .status()?;
+    ensure!(status.success(), "ffmpeg ended with {status}");
     Ok(())
 }
 
@@ -213,11 +294,11 @@ fn steady(heard: &Sound, seconds: f64) -> Result<Sound> {
     Ok(cut)
 }
 
-fn padded(speech: &Sound) -> Sound {
+fn padded(speech: &Sound, seconds: f64) -> Sound {
     let rate = f64::from(speech.rate_hz);
     let mut samples = vec![0.0; (LEAD_S * rate) as usize];
     samples.extend_from_slice(&speech.samples);
-    samples.resize((SOURCE_S * rate) as usize, 0.0);
+    samples.resize((seconds * rate) as usize, 0.0);
     Sound {
         rate_hz: speech.rate_hz,
         samples,
