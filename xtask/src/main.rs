@@ -9,6 +9,7 @@ mod bench;
 mod call;
 mod deny;
 mod fixtures;
+mod fuzz;
 mod participant;
 mod process;
 mod received;
@@ -17,6 +18,7 @@ mod room_server;
 mod steps;
 mod tally;
 mod test;
+mod tool;
 mod ui;
 
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ Usage: cargo xtask COMMAND
                  --slow adds the slow suites.
   check          The quick part of test: format, lints, architecture, unit tests of the cores, UI.
   bench call     Measure a call on this machine (release build). Figures: docs/benchmarks.md.
+  fuzz           Fuzz every parser of network bytes for a minute each; [TARGET] [--seconds N].
   setup          Only install and make what the other commands need.
 
 On Debian the commands install missing packages with apt-get (as root, or through sudo).";
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::run(options),
         ["check"] => test::check(),
         ["bench", "call", options @ ..] => bench::call(options),
+        ["fuzz", options @ ..] => fuzz::run_targets(options),
         ["setup"] => test::setup(),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
