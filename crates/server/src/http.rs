@@ -122,3 +122,74 @@ fn url_too_long() -> Response {
         .insert(ReasonPhrase::from_static(b"Request-URI Too Long"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::Config;
+    use crate::socket::ConnectionInfo;
+
+    const LAN: &str = "192.168.1.20:7684";
+    const LOOPBACK: &str = "127.0.0.1:7684";
+
+    fn status(local: &str, secure: bool, allow_plain: bool, head: &[(&str, &str)]) -> u16 {
+        let local: SocketAddr = local.parse().unwrap();
+        let origins = Arc::new(OriginRules::new(&Config::default(), "desk").unwrap());
+        let mut request = Request::get("/socket/websocket?vsn=2.0.0");
+        for (name, value) in head {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        let info = ConnectionInfo {
+            local,
+            remote: local,
+            secure,
+        };
+        request.extensions_mut().insert(Peer::of(info));
+        let refusal = Gate {
+            origins,
+            allow_plain,
+        }
+        .refusal(&request);
+        refusal.map_or(200, |refusal| refusal.status().as_u16())
+    }
+
+    #[test]
+    fn plain_http_is_for_this_computer_unless_allowed() {
+        assert_eq!(status(LOOPBACK, false, false, &[("host", LOOPBACK)]), 200);
+        assert_eq!(status(LAN, false, false, &[("host", LAN)]), 403);
+        assert_eq!(status(LAN, false, true, &[("host", LAN)]), 200);
+        assert_eq!(status(LAN, true, false, &[("host", LAN)]), 200);
+    }
+
+    #[test]
+    fn a_host_must_be_named_once_and_be_ours() {
+        assert_eq!(status(LAN, true, false, &[]), 400);
+        assert_eq!(
+            status(LAN, true, false, &[("host", LAN), ("host", LAN)]),
+            400
+        );
+        assert_eq!(status(LAN, true, false, &[("host", "evil.example")]), 403);
+        assert_eq!(status(LAN, true, false, &[("host", "localhost:7684")]), 403);
+        assert_eq!(
+            status(LAN, true, false, &[("host", "Desk.local:7684")]),
+            200
+        );
+    }
+
+    #[test]
+    fn large_heads_are_refused() {
+        let big = "b".repeat(HEADER_BYTES_MAX);
+        assert_eq!(
+            status(LAN, true, false, &[("host", LAN), ("x-big", &big)]),
+            431
+        );
+        let cookie = "b".repeat(8 * 1024);
+        assert_eq!(
+            status(LAN, true, false, &[("host", LAN), ("cookie", &cookie)]),
+            200
+        );
+    }
+}

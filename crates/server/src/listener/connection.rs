@@ -51,6 +51,19 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    fn new(info: ConnectionInfo, stop: CancellationToken) -> Self {
+        Peer {
+            info,
+            stop,
+            job: Arc::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(info: ConnectionInfo) -> Self {
+        Peer::new(info, CancellationToken::new())
+    }
+
     /// Lets `job` go on with the connection when the upgrade is answered.
     pub(crate) fn upgrade_to(&self, job: Job) {
         *self.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
@@ -123,11 +136,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Shared { site, stop, .. } = shared;
-    let peer = Peer {
-        info,
-        stop: stop.clone(),
-        job: Arc::default(),
-    };
+    let peer = Peer::new(info, stop.clone());
     let service = {
         let peer = peer.clone();
         hyper::service::service_fn(move |mut request: Request<Incoming>| {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use snug_phoenix::server::{CLOSE_MALFORMED, Channel, ChannelId, JoinOutcome, Output, Socket};
 use snug_phoenix::{Frame, Payload, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -323,15 +323,18 @@ async fn close<S>(websocket: &mut WebSocketStream<S>, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = match end {
-        End::Close { code, reason } => Some(CloseFrame {
-            code: CloseCode::from(code),
-            reason: reason.into(),
-        }),
-        End::Gone => None,
+    let said = match end {
+        End::Close { code, reason } => {
+            let frame = CloseFrame {
+                code: CloseCode::from(code),
+                reason: reason.into(),
+            };
+            websocket.close(Some(frame)).await
+        }
+        // The answer to the client's close frame, if there was one, is already queued.
+        End::Gone => websocket.flush().await,
     };
-    // With `Gone` this sends the answer to the client's close frame, if there was one.
-    if let Err(error) = websocket.close(frame).await {
+    if let Err(error) = said {
         tracing::trace!(%error, "the last frame was not sent");
     }
     let stream = websocket.get_mut();
