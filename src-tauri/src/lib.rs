@@ -9,14 +9,14 @@ use std::process::ExitCode;
 
 mod window;
 
-pub use window::open_window;
+pub use window::{Error, open_window};
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     match open_window() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("The window did not open: {error}. Is there a display?");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
