@@ -239,10 +239,13 @@ impl Socket {
     /// Changes what the next join of `topic` says, for example to present a resume token.
     ///
     /// # Errors
-    /// [`Error::NotJoined`] for a topic that was never joined or was left.
+    /// [`Error::NotJoined`] for a topic that was never joined or was left; [`Error::TooLong`] as
+    /// for [`Socket::join`].
     pub fn set_join_payload(&mut self, topic: &str, payload: Payload) -> Result<(), Error> {
         let index = self.find(topic).ok_or(Error::NotJoined)?;
-        self.channels[index].payload = payload;
+        let message = frame_message(1, 1, topic, JOIN, payload);
+        Version::V2.encode_client(&message)?;
+        self.channels[index].payload = message.payload;
         Ok(())
     }
 

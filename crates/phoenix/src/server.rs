@@ -166,9 +166,7 @@ impl<C: Channel> Socket<C> {
         let Some(index) = self.entries.iter().position(|entry| entry.id == id) else {
             return;
         };
-        self.run(index, &Reference::Null, |channel, out| {
-            channel.handle_info(info, out)
-        });
+        self.run(index, None, |channel, out| channel.handle_info(info, out));
     }
 
     /// Ends every channel because the WebSocket is gone. Commands may still come out.
@@ -224,7 +222,7 @@ impl<C: Channel> Socket<C> {
                     return self.refuse(Reference::Null, reference, &topic, "unmatched topic");
                 }
                 if join_ref == Reference::Null || join_ref.matches(&entry.join_ref) {
-                    self.run(index, &reference, |channel, out| {
+                    self.run(index, Some(&reference), |channel, out| {
                         channel.handle_in(&event, payload, out)
                     });
                 }
@@ -295,7 +293,7 @@ impl<C: Channel> Socket<C> {
     fn run(
         &mut self,
         index: usize,
-        reference: &Reference,
+        reference: Option<&Reference>,
         handle: impl FnOnce(&mut C, &mut Outbox<C::Command>) -> Flow,
     ) {
         let entry = &mut self.entries[index];
@@ -330,7 +328,7 @@ impl<C: Channel> Socket<C> {
         drop(catch_unwind(AssertUnwindSafe(|| {
             channel.terminate(why, &mut outbox)
         })));
-        drop(self.deliver(outbox, topic, join_ref, &Reference::Null));
+        drop(self.deliver(outbox, topic, join_ref, None));
     }
 
     /// Turns the items of `outbox` into outputs.
@@ -342,7 +340,7 @@ impl<C: Channel> Socket<C> {
         outbox: Outbox<C::Command>,
         topic: &str,
         join_ref: &Reference,
-        reference: &Reference,
+        reference: Option<&Reference>,
     ) -> Result<(), crate::Error> {
         let mut result = Ok(());
         for item in outbox.items {
@@ -358,13 +356,18 @@ impl<C: Channel> Socket<C> {
                     event,
                     payload,
                 }),
-                Item::Reply { status, response } => ServerMessage::Reply(Reply {
-                    join_ref: join_ref.clone(),
-                    reference: reference.clone(),
-                    topic: topic.to_owned(),
-                    status,
-                    response,
-                }),
+                Item::Reply { status, response } => {
+                    let Some(reference) = reference else {
+                        continue; // Nothing is being answered.
+                    };
+                    ServerMessage::Reply(Reply {
+                        join_ref: join_ref.clone(),
+                        reference: reference.clone(),
+                        topic: topic.to_owned(),
+                        status,
+                        response,
+                    })
+                }
             };
             result = result.and(self.send(&message));
         }

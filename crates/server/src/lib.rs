@@ -1,6 +1,7 @@
 //! The room server: listener, sockets, rooms, media transport.
 
 mod config;
+mod counters;
 mod error;
 pub mod http;
 mod identity;
@@ -11,6 +12,7 @@ pub mod tls;
 pub mod transport;
 
 pub use config::{Config, PORT};
+pub use counters::{Counter, Counters};
 pub use error::Error;
 pub use identity::{Identity, pin_of};
 pub use origin::{OriginRules, machine_name};

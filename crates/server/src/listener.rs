@@ -25,8 +25,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::Error;
 use crate::socket::ConnectionInfo;
+use crate::{Counters, Error};
 use admission::Admission;
 pub(crate) use connection::Peer;
 
@@ -49,6 +49,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    counters: Arc<Counters>,
 }
 
 impl Listener {
@@ -77,7 +78,11 @@ impl Listener {
             }
         }
         match result.and_then(|socket| Ok((socket.local_addr()?, socket))) {
-            Ok((address, socket)) => Ok(Listener { socket, address }),
+            Ok((address, socket)) => Ok(Listener {
+                socket,
+                address,
+                counters: Arc::default(),
+            }),
             Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
                 Err(Error::PortInUse(address))
             }
@@ -90,6 +95,11 @@ impl Listener {
         self.address
     }
 
+    /// Returns the counters of what is turned away; they live on while it runs.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
     /// Serves `site` until `stop`; then tells every socket (close code 1012), waits up to two
     /// seconds for them, and ends what is left. Dropping the future ends everything at once.
     pub async fn run(self, site: Router, tls: Arc<rustls::ServerConfig>, stop: CancellationToken) {
@@ -97,8 +107,9 @@ impl Listener {
             site,
             tls: TlsAcceptor::from(tls),
             stop: stop.clone(),
+            counters: Arc::clone(&self.counters),
         };
-        let admission = Admission::default();
+        let admission = Admission::new(Arc::clone(&self.counters));
         let mut tasks = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -111,13 +122,15 @@ impl Listener {
             };
             match accepted.and_then(|(stream, remote)| describe(stream, remote)) {
                 Ok(_) if tasks.len() >= CONNECTIONS_MAX => {
-                    tracing::warn!("a connection was closed: {CONNECTIONS_MAX} are open");
+                    self.counters.refused.add();
+                    tracing::debug!("a connection was closed: {CONNECTIONS_MAX} are open");
                 }
                 Ok((stream, info)) => {
                     let slot = admission.admit(info.remote.ip());
                     tasks.spawn(connection::run(stream, info, slot, shared.clone()));
                 }
                 Err(error) => {
+                    self.counters.not_accepted.add();
                     tracing::debug!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_REST).await;
                 }

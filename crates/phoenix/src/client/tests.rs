@@ -358,6 +358,24 @@ fn closing_leaves_and_stays_closed() {
 }
 
 #[test]
+fn names_that_fit_no_binary_frame_are_refused_before_they_are_sent() {
+    let mut it = Fixture::connected();
+    let long = "t".repeat(256);
+    let bytes = || Payload::Binary(bytes::Bytes::new());
+    assert!(matches!(
+        it.socket.join(&long, bytes(), it.now),
+        Err(Error::TooLong { .. })
+    ));
+    it.socket.join(&long, Payload::empty(), it.now).unwrap();
+    assert!(matches!(
+        it.socket.set_join_payload(&long, bytes()),
+        Err(Error::TooLong { .. })
+    ));
+    let pushed = it.socket.push(&long, "e", bytes(), it.now);
+    assert!(matches!(pushed, Err(Error::TooLong { .. })));
+}
+
+#[test]
 fn garbage_is_an_error_and_not_a_sign_of_life() {
     let mut it = Fixture::joined();
     assert!(

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
@@ -34,6 +35,7 @@ impl Channel for Scripted {
 
     fn handle_info(&mut self, flow: Flow, out: &mut Outbox<Self::Command>) -> Flow {
         out.push("info", Payload::empty());
+        out.reply("ok", Payload::empty()); // Answers nothing, so nothing must come of it.
         flow
     }
 
@@ -339,4 +341,94 @@ fn the_number_of_channels_is_bounded() {
     );
     let (did, _) = it.ask("3", "t0");
     assert_eq!(did.len(), 2, "a repeated join is not one more");
+}
+
+/// One thing that can happen to a socket, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Say {
+        join_ref: u8,
+        topic: u8,
+        event: &'static str,
+    },
+    Noise(String),
+    /// Answers the oldest open join.
+    Answer(u8),
+    Info(u8),
+    Close,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let event = prop::sample::select(vec![
+        "phx_join",
+        "phx_join",
+        "phx_leave",
+        "echo",
+        "push",
+        "stop",
+        "nope",
+        "phx_close",
+    ]);
+    let say = (0..3_u8, 0..3_u8, event).prop_map(|(join_ref, topic, event)| Step::Say {
+        join_ref,
+        topic,
+        event,
+    });
+    let step = prop_oneof![
+        12 => say,
+        6 => (0..4_u8).prop_map(Step::Answer),
+        2 => (0..3_u8).prop_map(Step::Info),
+        1 => ".{0,12}".prop_map(Step::Noise),
+        1 => Just(Step::Close),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_events_loses_a_channel(steps in steps()) {
+        let mut it = Fixture::new();
+        let (mut open, mut joined_ids) = (Vec::new(), Vec::new());
+        let (mut started, mut ended) = (0, 0);
+        for step in steps {
+            match step {
+                Step::Say { join_ref, topic, event } => {
+                    let text = format!(r#"["{join_ref}","join","t{topic}","{event}",{{}}]"#);
+                    it.socket.handle_frame(Frame::Text(text), it.start);
+                }
+                Step::Noise(text) => it.socket.handle_frame(Frame::Text(text), it.start),
+                Step::Answer(how) if !open.is_empty() => {
+                    let id = open.remove(0);
+                    let outcome = match how {
+                        0 => JoinOutcome::Refused { response: json!({}) },
+                        1 => JoinOutcome::Crashed,
+                        2 => JoinOutcome::Unmatched,
+                        _ => {
+                            started += 1;
+                            joined_ids.push(id);
+                            joined("a")
+                        }
+                    };
+                    it.socket.handle_joined(id, outcome);
+                }
+                Step::Info(which) if !joined_ids.is_empty() => {
+                    let id = joined_ids[usize::from(which) % joined_ids.len()];
+                    it.socket.handle_info(id, Flow::Continue);
+                }
+                Step::Answer(_) | Step::Info(_) => {}
+                Step::Close => it.socket.handle_closed(),
+            }
+            let (did, ids) = it.drain();
+            open.extend(ids);
+            ended += did.iter().filter(|did| matches!(did, Did::Ended(..))).count();
+            prop_assert!(it.socket.channels() <= 3);
+        }
+        it.socket.handle_closed();
+        for id in open {
+            started += 1;
+            it.socket.handle_joined(id, joined("late"));
+        }
+        ended += it.drain().0.len();
+        prop_assert_eq!(started, ended, "each channel that began ended, once");
+    }
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::Counters;
+
 /// Bounds the waiting connections of one IPv4 address or IPv6 /64: a browser opens six at once,
 /// and a whole class may sit behind one address.
 const PER_ADDRESS_MAX: usize = 64;
@@ -19,9 +21,10 @@ const PER_ADDRESS_MAX: usize = 64;
 const TOTAL_MAX: usize = 512;
 
 /// Gives out places to connections.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Admission {
     waiting: Arc<Mutex<Waiting>>,
+    counters: Arc<Counters>,
 }
 
 /// Is the place of one connection, until its first request or its end.
@@ -33,10 +36,20 @@ pub(super) struct Slot {
 }
 
 impl Admission {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Admission {
+            counters,
+            ..Admission::default()
+        }
+    }
+
     /// Admits a connection from `ip`; the oldest may have to go for it.
     pub(super) fn admit(&self, ip: IpAddr) -> Slot {
         let evicted = CancellationToken::new();
-        let number = lock(&self.waiting).admit(Group::of(ip), evicted.clone());
+        let (number, made_room) = lock(&self.waiting).admit(Group::of(ip), evicted.clone());
+        if made_room {
+            self.counters.evicted.add();
+        }
         Slot {
             number,
             evicted,
@@ -95,36 +108,40 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn admit(&mut self, group: Group, evicted: CancellationToken) -> u64 {
-        if self
+    /// Returns the new connection's number, and whether an older one had to go for it.
+    fn admit(&mut self, group: Group, evicted: CancellationToken) -> (u64, bool) {
+        let crowded = if self
             .counts
             .get(&group)
             .is_some_and(|count| *count >= PER_ADDRESS_MAX)
         {
-            self.evict_oldest_of(group);
+            Some(group)
         } else if self.all.len() >= TOTAL_MAX {
-            // The busiest address pays, so that many addresses behind one attacker hurt it most.
-            let busiest = self.counts.iter().max_by_key(|(_, count)| **count);
-            if let Some(group) = busiest.map(|(group, _)| *group) {
-                self.evict_oldest_of(group);
-            }
-        }
+            // The busiest address pays, so that it hurts an attacker more than anyone else.
+            self.counts
+                .iter()
+                .max_by_key(|(_, count)| **count)
+                .map(|(group, _)| *group)
+        } else {
+            None
+        };
+        let made_room = crowded.is_some_and(|group| self.evict_oldest_of(group));
         let number = self.next;
         self.next += 1;
         self.all.insert(number, (group, evicted));
         *self.counts.entry(group).or_default() += 1;
-        number
+        (number, made_room)
     }
 
-    fn evict_oldest_of(&mut self, group: Group) {
+    fn evict_oldest_of(&mut self, group: Group) -> bool {
         let oldest = self.all.iter().find(|(_, (other, _))| *other == group);
-        if let Some(number) = oldest.map(|(number, _)| *number) {
-            if let Some((_, evicted)) = self.all.get(&number) {
-                evicted.cancel();
-            }
-            self.remove(number);
-            tracing::debug!("a connection made room before its first request");
-        }
+        let Some((number, evicted)) = oldest.map(|(number, (_, evicted))| (*number, evicted))
+        else {
+            return false;
+        };
+        evicted.cancel();
+        self.remove(number);
+        true
     }
 
     fn remove(&mut self, number: u64) {
@@ -166,6 +183,7 @@ mod tests {
         assert!(slots.iter().all(|slot| !slot.evicted.is_cancelled()));
         let newest = admission.admit(ip("10.0.0.1"));
         assert!(slots[0].evicted.is_cancelled());
+        assert_eq!(admission.counters.evicted.count(), 1);
         assert!(!slots[1].evicted.is_cancelled() && !newest.evicted.is_cancelled());
         let other = admission.admit(ip("10.0.0.2"));
         assert!(

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Slot;
 use super::stream::{Rewound, Speaks};
+use crate::Counters;
 use crate::socket::ConnectionInfo;
 
 /// Bounds each step before the first request: the first byte, the TLS handshake, the first byte
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) site: Router,
     pub(super) tls: TlsAcceptor,
     pub(super) stop: CancellationToken,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// What goes on with a connection after HTTP.
@@ -47,21 +49,23 @@ pub(crate) struct Peer {
     pub(crate) info: ConnectionInfo,
     /// Says that the server stops.
     pub(crate) stop: CancellationToken,
+    pub(crate) counters: Arc<Counters>,
     job: Arc<Mutex<Option<Job>>>,
 }
 
 impl Peer {
-    fn new(info: ConnectionInfo, stop: CancellationToken) -> Self {
+    fn new(info: ConnectionInfo, stop: CancellationToken, counters: Arc<Counters>) -> Self {
         Peer {
             info,
             stop,
+            counters,
             job: Arc::default(),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn of(info: ConnectionInfo) -> Self {
-        Peer::new(info, CancellationToken::new())
+        Peer::new(info, CancellationToken::new(), Arc::default())
     }
 
     /// Lets `job` go on with the connection when the upgrade is answered.
@@ -135,8 +139,14 @@ async fn serve_http<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Shared { site, stop, .. } = shared;
-    let peer = Peer::new(info, stop.clone());
+    let Shared {
+        site,
+        stop,
+        counters,
+        ..
+    } = shared;
+    // A token of its own: thousands of sockets would queue for the lock of one.
+    let peer = Peer::new(info, stop.child_token(), counters);
     let service = {
         let peer = peer.clone();
         hyper::service::service_fn(move |mut request: Request<Incoming>| {

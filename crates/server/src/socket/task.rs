@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outgoing::Outgoing;
 use super::{Application, ConnectionInfo, Inbox, Join, Mailbox, SocketOptions};
+use crate::Counters;
 
 /// Read at a time; signalling messages are a few hundred bytes, and each socket holds one.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -48,6 +49,7 @@ pub(super) struct Setup<A> {
     pub(super) version: Version,
     pub(super) info: ConnectionInfo,
     pub(super) stop: CancellationToken,
+    pub(super) counters: Arc<Counters>,
 }
 
 type Info<A> = <<A as Application>::Channel as Channel>::Info;
@@ -102,6 +104,7 @@ struct Task<A: Application> {
     options: Arc<SocketOptions>,
     info: ConnectionInfo,
     stop: CancellationToken,
+    counters: Arc<Counters>,
     core: Socket<A::Channel>,
     inbox: Inbox<Info<A>>,
     mailbox: Mailbox<Info<A>>,
@@ -118,6 +121,7 @@ impl<A: Application> Task<A> {
             version,
             info,
             stop,
+            counters,
         } = setup;
         let now = Instant::now();
         let (inbox, mailbox) = Inbox::new::<A::Channel>(now);
@@ -129,6 +133,7 @@ impl<A: Application> Task<A> {
             options,
             info,
             stop,
+            counters,
             inbox,
             mailbox,
         }
@@ -182,7 +187,8 @@ impl<A: Application> Task<A> {
             // We hold a mailbox ourselves, so the lane never ends.
             Event::Mail(None) | Event::Written(Ok(())) => {}
             Event::Overflow => {
-                tracing::info!("a socket reads too slowly and is closed");
+                self.counters.slow_consumers.add();
+                tracing::debug!("a socket reads too slowly and is closed");
                 return Some(End::Close {
                     code: CLOSE_POLICY,
                     reason: SLOW_CONSUMER,

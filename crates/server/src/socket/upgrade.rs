@@ -54,7 +54,7 @@ pub(crate) fn answer<A: Application>(
     let accept = derive_accept_key(key.as_bytes());
     let upgraded = hyper::upgrade::on(&mut request);
     let (application, options) = (application.clone(), Arc::clone(options));
-    let stop = peer.stop.clone();
+    let (stop, counters) = (peer.stop.clone(), Arc::clone(&peer.counters));
     peer.upgrade_to(Box::pin(async move {
         match upgraded.await {
             Ok(stream) => {
@@ -63,6 +63,7 @@ pub(crate) fn answer<A: Application>(
                     options,
                     version,
                     info: peer.info,
+                    counters,
                     stop,
                 };
                 task::run(setup, TokioIo::new(stream)).await;
