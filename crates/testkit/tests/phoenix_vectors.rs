@@ -522,6 +522,33 @@ async fn a_thousand_silent_connections_do_not_keep_a_caller_out() {
     fixture.end().await;
 }
 
+#[tokio::test]
+async fn what_was_answered_before_garbage_is_still_heard() {
+    let fixture = Fixture::default().await;
+    let mut wire = join(&fixture, "room:x").await;
+    for _ in 0..20 {
+        wire.send(TEXT, br#"["1","2","room:x","__echo",{"a":1}]"#)
+            .await;
+    }
+    wire.send(TEXT, b"garbage").await;
+    for answer in 0..20 {
+        let heard = wire.hear().await;
+        assert!(
+            matches!(heard, Heard::Frame { opcode: 1, .. }),
+            "{answer}: {heard:?}"
+        );
+    }
+    assert_eq!(
+        wire.hear().await,
+        Heard::Frame {
+            opcode: CLOSE,
+            payload: vec![0x03, 0xf3]
+        }
+    );
+    assert_eq!(wire.hear().await, Heard::End);
+    fixture.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_is_stuck_is_dropped_and_the_others_go_on() {
     let fixture = Fixture::default().await;

@@ -6,6 +6,7 @@
 //! the peer that loads it, by TCP, and nobody else.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Small frames are collected up to this much before they are written: one system call for a
 /// burst.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Bounds the messages that are handled before they are written: a burst, not a flood.
+const MAIL_BATCH_MAX: usize = 32;
 
 /// Bounds the wait for the other side after we closed: then a lost or stuck one is let go.
 const LINGER_MAX: Duration = Duration::from_secs(1);
@@ -91,10 +95,8 @@ where
     // First the room, which must not wait for a slow goodbye.
     task.finish().await;
     let mut websocket = stream.reunite(sink).expect("both halves are of one socket");
-    if timeout(LINGER_MAX, close(&mut websocket, end))
-        .await
-        .is_err()
-    {
+    let closing = close(&mut websocket, &mut task.outgoing, end);
+    if timeout(LINGER_MAX, closing).await.is_err() {
         tracing::debug!("a socket did not close in time");
     }
 }
@@ -147,24 +149,32 @@ impl<A: Application> Task<A> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        // Both are registered once, not once a message. The timer may be late to know that its
+        // deadline moved: deadlines only ever move away, and a tick before time does nothing.
+        let stop = self.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
+        let mut tick = pin!(sleep_until(self.deadline().into()));
         loop {
-            let deadline = self.deadline();
             let event = tokio::select! {
-                () = self.stop.cancelled() => Event::Stop,
+                () = stopped.as_mut() => Event::Stop,
                 () = self.mailbox.overflowed() => Event::Overflow,
                 message = stream.next(), if self.outgoing.has_room() => Event::Message(message),
                 written = self.outgoing.write(sink), if !self.outgoing.is_empty() => {
                     Event::Written(written)
                 }
                 mail = self.inbox.recv(), if self.outgoing.is_empty() => Event::Mail(mail),
-                () = sleep_until(deadline.into()) => Event::Tick,
+                () = tick.as_mut() => Event::Tick,
             };
+            let ticked = matches!(event, Event::Tick);
             let end = match self.handle(event) {
                 Some(end) => Some(end),
                 None => self.drain().await,
             };
             if let Some(end) = end {
                 return end;
+            }
+            if ticked {
+                tick.as_mut().reset(self.deadline().into());
             }
         }
     }
@@ -180,7 +190,8 @@ impl<A: Application> Task<A> {
             Event::Mail(Some((id, info))) => {
                 self.core.handle_info(id, info);
                 // What came together is written together.
-                while let Some((id, info)) = self.inbox.try_recv() {
+                let more = std::iter::from_fn(|| self.inbox.try_recv());
+                for (id, info) in more.take(MAIL_BATCH_MAX) {
                     self.core.handle_info(id, info);
                 }
             }
@@ -323,9 +334,9 @@ fn end_of(error: &Error) -> End {
     End::Close { code, reason: "" }
 }
 
-/// Ends the WebSocket so that the other side reads our close frame: a connection dropped with
-/// unread bytes would be reset, and the reset overtakes the frame.
-async fn close<S>(websocket: &mut WebSocketStream<S>, end: End)
+/// Ends the WebSocket so that the other side reads all that was said and our close frame: a
+/// connection dropped with unread bytes would be reset, and the reset overtakes the frame.
+async fn close<S>(websocket: &mut WebSocketStream<S>, outgoing: &mut Outgoing, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -335,7 +346,10 @@ where
                 code: CloseCode::from(code),
                 reason: reason.into(),
             };
-            websocket.close(Some(frame)).await
+            match outgoing.write(websocket).await {
+                Ok(()) => websocket.close(Some(frame)).await,
+                Err(error) => Err(error),
+            }
         }
         // The answer to the client's close frame, if there was one, is already queued.
         End::Gone => websocket.flush().await,
