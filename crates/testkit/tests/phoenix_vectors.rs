@@ -499,7 +499,7 @@ async fn a_thousand_silent_connections_do_not_keep_a_caller_out() {
     let started = tokio::time::Instant::now();
     let mut wire = join(&fixture, "room:x").await;
     assert!(
-        started.elapsed() < Duration::from_secs(2),
+        started.elapsed() < Duration::from_secs(4),
         "{:?}",
         started.elapsed()
     );
