@@ -1,1 +1,35 @@
-//! A participant: session, signalling, transport, publish, subscribe, reconnect.
+//! Someone in a room, without a window: joins by a link, publishes, receives, comes back after
+//! an outage, leaves.
+//!
+//! Refuses to know windows, devices and the server's inside: it is given sources behind traits,
+//! and reaches every room, also one on this computer, over TLS and UDP like any guest.
+//!
+//! Start from [`Participant`] and [`JoinOptions`]; what goes wrong is an [`Error`] with a sentence
+//! and a next step.
+//!
+//! Inside, `session` and `signalling::liveness` decide without IO; `connect`, `signalling`,
+//! `transport`, `publish` and `subscribe` do; `participant` is the one task that joins them.
+#![forbid(unsafe_code)]
+
+mod connect;
+mod error;
+mod event;
+mod options;
+mod participant;
+mod publish;
+mod session;
+mod signalling;
+mod stats;
+mod subscribe;
+mod thread;
+mod transport;
+
+pub use connect::KeyStanding;
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Happening};
+pub use options::{JoinOptions, Timeouts};
+pub use participant::Participant;
+pub use stats::{
+    DropStats, PeerState, PeerStats, PublishedStats, ReceivedStats, SentStats, Stats, TrackStats,
+};
+pub use transport::Kind;

@@ -1,0 +1,264 @@
+//! From a link to an open, trusted WebSocket.
+//!
+//! TCP to the host, TLS whose key is judged by the link, then the WebSocket upgrade on
+//! `/socket/websocket?vsn=2.0.0`. Always encrypted, also over loopback.
+
+mod known_hosts;
+mod reach;
+mod verifier;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use snug_protocol::{Host, Link, Pin, Trust};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, http};
+
+use crate::Error;
+use verifier::PinVerifier;
+
+/// The largest frame or message accepted from a server. An answer of 100 media sections is about
+/// 200 kB; a server cannot make this client hold more.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
+
+/// Where a Phoenix server keeps its socket, and the serializer we speak.
+const SOCKET_PATH: &str = "/socket/websocket?vsn=2.0.0";
+
+/// An encrypted WebSocket to a room server.
+pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// How the key of the connected host was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStanding {
+    /// The link said which key, and it is this one.
+    Pinned,
+    /// It is the key remembered from an earlier call; never compared: "not verified".
+    Remembered,
+    /// Seen for the first time, and remembered from now on: "not verified".
+    New,
+    /// A certificate authority of this computer vouches for it.
+    Authority,
+}
+
+/// An open connection, before anything was said on it.
+pub(crate) struct Connection {
+    /// The socket.
+    pub(crate) socket: Socket,
+    /// Our end: media is bound to the same address.
+    pub(crate) local: SocketAddr,
+    /// How the key was judged.
+    pub(crate) standing: KeyStanding,
+    /// The key itself, where it is known.
+    pub(crate) pin: Option<Pin>,
+}
+
+/// Connects to one host again and again, by the same rules.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    link: Link,
+    known_hosts: PathBuf,
+}
+
+impl Connector {
+    /// Prepares to connect to the host of `link`; `known_hosts` is the file of remembered keys.
+    pub(crate) fn new(link: Link, known_hosts: PathBuf) -> Self {
+        Self { link, known_hosts }
+    }
+
+    /// Names the host as a person knows it: `host:port`.
+    pub(crate) fn target(&self) -> String {
+        self.link.authority()
+    }
+
+    /// Connects; each of the three steps has to come back within `patience`.
+    ///
+    /// # Errors
+    /// Those of reaching, trusting and recognising a host; see [`Error`].
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Error> {
+        let target = self.link.authority();
+        let (expected, mut standing) = self.expectation()?;
+        let stream = reach::reach(&self.link, Instant::now() + patience).await?;
+        let local = stream
+            .local_addr()
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let (tls, pin) = self
+            .secure(stream, expected, standing, Instant::now() + patience)
+            .await?;
+        if expected.is_none() && standing == KeyStanding::Remembered {
+            standing = KeyStanding::New;
+        }
+        let socket = upgrade(&self.link, tls, Instant::now() + patience).await?;
+        tracing::debug!(%target, ?standing, "connected");
+        Ok(Connection {
+            socket,
+            local,
+            standing,
+            pin,
+        })
+    }
+
+    /// Remembers the key of a host that proved to be a room server, when the link names none.
+    pub(crate) fn remember(&self, connection: KeyStanding, pin: Option<Pin>) {
+        let (KeyStanding::New, Some(pin)) = (connection, pin) else {
+            return;
+        };
+        // Not being able to remember costs a question next time, never the call.
+        if let Err(error) = known_hosts::remember(&self.known_hosts, &self.link.authority(), pin) {
+            tracing::warn!(%error, "the host's key cannot be remembered");
+        }
+    }
+
+    /// Returns the only key to accept, if there is one, and what accepting it will mean.
+    fn expectation(&self) -> Result<(Option<Pin>, KeyStanding), Error> {
+        match self.link.trust() {
+            Trust::Pinned(pin) => Ok((Some(pin), KeyStanding::Pinned)),
+            Trust::Authorities => Ok((None, KeyStanding::Authority)),
+            Trust::FirstUse => {
+                let known = known_hosts::look_up(&self.known_hosts, &self.link.authority());
+                // An unreadable list must not silently turn a known host into a new one.
+                let known = known.map_err(|error| {
+                    Error::Internal(format!("the known hosts cannot be read: {error}"))
+                })?;
+                Ok((known, KeyStanding::Remembered))
+            }
+        }
+    }
+
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        expected: Option<Pin>,
+        standing: KeyStanding,
+        deadline: Instant,
+    ) -> Result<(TlsStream<TcpStream>, Option<Pin>), Error> {
+        let seen = Arc::new(OnceLock::new());
+        let config = match standing {
+            KeyStanding::Authority => authority_config()?,
+            _ => pin_config(expected, Arc::clone(&seen))?,
+        };
+        let connector = TlsConnector::from(Arc::new(config));
+        let handshake = connector.connect(server_name(&self.link.host), stream);
+        match timeout_at(deadline, handshake).await {
+            Err(_) => Err(Error::NoAnswer {
+                target: self.link.authority(),
+            }),
+            Ok(Ok(tls)) => Ok((tls, seen.get().copied())),
+            Ok(Err(error)) => Err(self.name_tls_error(error, standing, expected.is_some())),
+        }
+    }
+
+    fn name_tls_error(&self, error: std::io::Error, standing: KeyStanding, known: bool) -> Error {
+        let target = self.link.authority();
+        let tls = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match (tls, standing) {
+            (Some(rustls::Error::InvalidCertificate(_)), KeyStanding::Pinned) => {
+                Error::WrongKey { target }
+            }
+            (Some(rustls::Error::InvalidCertificate(_)), KeyStanding::Authority) => {
+                Error::UntrustedCertificate { target }
+            }
+            (Some(rustls::Error::InvalidCertificate(_)), KeyStanding::Remembered) if known => {
+                Error::ChangedKey {
+                    target,
+                    known_hosts: self.known_hosts.clone(),
+                }
+            }
+            _ => Error::NotSnug {
+                target,
+                detail: error.to_string(),
+            },
+        }
+    }
+}
+
+fn pin_config(expected: Option<Pin>, seen: Arc<OnceLock<Pin>>) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = PinVerifier::new(Arc::clone(&provider), expected, seen);
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| Error::Internal(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn authority_config() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!(%error, "certificate authorities");
+    }
+    // Broken certificates in a system's store are common; the others still count.
+    let (kept, ignored) = roots.add_parsable_certificates(native.certs);
+    tracing::debug!(kept, ignored, "certificate authorities");
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Internal(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// The name for the TLS handshake. An address sends none; a zone is nobody else's business.
+fn server_name(host: &Host) -> ServerName<'static> {
+    match host {
+        Host::V4(address) => ServerName::IpAddress(std::net::IpAddr::V4(*address).into()),
+        Host::V6 { address, .. } => ServerName::IpAddress(std::net::IpAddr::V6(*address).into()),
+        // A host name with characters that DNS does not allow can still be in a hosts file.
+        Host::Name(name) => ServerName::try_from(name.clone())
+            .unwrap_or_else(|_| ServerName::try_from("snug.invalid").expect("a valid DNS name")),
+    }
+}
+
+async fn upgrade(
+    link: &Link,
+    tls: TlsStream<TcpStream>,
+    deadline: Instant,
+) -> Result<Socket, Error> {
+    let target = link.authority();
+    let host = match &link.host {
+        // A zone has no place in a Host header (RFC 6874 section 4).
+        Host::V6 { address, .. } => format!("[{address}]:{}", link.port),
+        _ => target.clone(),
+    };
+    let request = format!("wss://{host}{SOCKET_PATH}")
+        .into_client_request()
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let handshake = tokio_tungstenite::client_async_with_config(request, tls, Some(config));
+    match timeout_at(deadline, handshake).await {
+        Err(_) => Err(Error::NoAnswer { target }),
+        Ok(Ok((socket, _response))) => Ok(socket),
+        Ok(Err(tungstenite::Error::Http(response)))
+            if response.status() == http::StatusCode::FORBIDDEN =>
+        {
+            Err(Error::Refused {
+                code: "forbidden".to_owned(),
+                reason: format!("{target} does not let this program in. Check the link."),
+            })
+        }
+        Ok(Err(error)) => Err(Error::NotSnug {
+            target,
+            detail: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

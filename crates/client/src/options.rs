@@ -1,0 +1,75 @@
+//! What a participant is started with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use snug_media::{AudioSource, VideoSource};
+use snug_protocol::{DisplayName, Link};
+
+/// How a participant takes part. Make one with [`JoinOptions::new`] and fill in the rest.
+#[non_exhaustive]
+pub struct JoinOptions {
+    /// Which room on which host.
+    pub link: Link,
+    /// What the others call us.
+    pub name: DisplayName,
+    /// File that remembers the keys of hosts whose link names none.
+    pub known_hosts: PathBuf,
+    /// Our picture, if any.
+    pub video: Option<Box<dyn VideoSource>>,
+    /// Our sound, if any.
+    pub audio: Option<Box<dyn AudioSource>>,
+    /// Where to record what is received: a path that ends in `.webm`, or a folder.
+    pub record: Option<PathBuf>,
+    /// Whether pictures are decoded, which only somebody who looks at them needs.
+    pub decode: bool,
+    /// Bits per second of our picture.
+    pub video_bitrate_bps: u32,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// Bits per second of a picture, unless said otherwise: good for 720p at 30 frames a second.
+const VIDEO_BITRATE_BPS: u32 = 1_500_000;
+
+impl JoinOptions {
+    /// Takes part without picture and sound, and records nothing.
+    pub fn new(link: Link, name: DisplayName, known_hosts: PathBuf) -> Self {
+        Self {
+            link,
+            name,
+            known_hosts,
+            video: None,
+            audio: None,
+            record: None,
+            decode: false,
+            video_bitrate_bps: VIDEO_BITRATE_BPS,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For each step of the first connection, and for the answer to a join: 5 s.
+    pub answer: Duration,
+    /// For each step of a later connection: 1 s, and another one is dialled beside it meanwhile.
+    pub redial: Duration,
+    /// For the media connection, from the first answer: 15 s. One lost packet costs its handshake
+    /// a second or more.
+    pub media: Duration,
+    /// For our goodbye to go out: 500 ms.
+    pub goodbye: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(5),
+            redial: Duration::from_secs(1),
+            media: Duration::from_secs(15),
+            goodbye: Duration::from_millis(500),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The public face: join a room, hear what happens, publish, leave.
+
+mod local;
+mod media;
+mod remote;
+mod room;
+
+use std::time::Duration;
+
+use snug_media::{AudioSource, VideoSource};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::event::Event;
+use crate::publish::Source;
+use crate::stats::Stats;
+use crate::subscribe::Subscriber;
+use crate::{Error, JoinOptions, Kind};
+use room::Room;
+
+/// Room for events that nobody fetched yet: a hundred people who join with two tracks each.
+/// Further ones are dropped and counted.
+const EVENT_LANE: usize = 1024;
+
+/// Requests waiting for a participant; more is refused as [`Error::Busy`].
+const COMMAND_LANE: usize = 64;
+
+/// Longest time that an orderly end may take before everything is dropped.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the owner asks of a running participant.
+enum Command {
+    /// Publish this instead of what is published of its kind, or nothing.
+    Publish(Kind, Option<Source>, oneshot::Sender<Result<(), Error>>),
+    /// Leave.
+    Leave,
+}
+
+/// Someone in a room. Dropping it ends everything at once; [`Participant::leave`] says goodbye.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), snug_client::Error> {
+/// use snug_client::{JoinOptions, Participant};
+/// let link = "192.168.1.20/kitchen".parse().expect("a link");
+/// let name = snug_protocol::DisplayName::parse("Ada").expect("a name");
+/// let mut ada = Participant::join(JoinOptions::new(link, name, "known_hosts".into())).await?;
+/// let mut events = ada.events();
+/// while let Some(event) = events.recv().await {
+///     println!("{event:?}");
+/// }
+/// ada.leave().await
+/// # }
+/// ```
+pub struct Participant {
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<Event>,
+    stats: watch::Receiver<Stats>,
+    task: Task,
+}
+
+/// The room's task; ends with its owner.
+struct Task(JoinHandle<Result<(), Error>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Participant {
+    /// Joins a room. Comes back when we are in it; media follows.
+    ///
+    /// A recording that cannot be written is refused before anything is sent.
+    ///
+    /// # Errors
+    /// Every reason for which one cannot join; see [`Error`].
+    pub async fn join(options: JoinOptions) -> Result<Self, Error> {
+        let (reports, heard) = mpsc::channel(EVENT_LANE);
+        let subscriber = Subscriber::start(reports)?;
+        let (commands, asked) = mpsc::channel(COMMAND_LANE);
+        let (event_lane, events) = mpsc::channel(EVENT_LANE);
+        let (stats_lane, stats) = watch::channel(Stats::default());
+        let (ready, joined) = oneshot::channel();
+        let room = Room::new(options, (subscriber, heard), event_lane, stats_lane);
+        let task = Task(tokio::spawn(room.run(asked, ready)));
+        let participant = Self {
+            commands,
+            events,
+            stats,
+            task,
+        };
+        match joined.await {
+            Ok(()) => Ok(participant),
+            // The task ended without being in the room; it knows why.
+            Err(_) => match participant.leave().await {
+                Ok(()) => Err(Error::Left),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Takes the lane of events; a second call gets an empty one. It ends when we are out.
+    pub fn events(&mut self) -> mpsc::Receiver<Event> {
+        let (_, nothing) = mpsc::channel(1);
+        std::mem::replace(&mut self.events, nothing)
+    }
+
+    /// Returns the latest statistics, at most a tenth of a second old.
+    pub fn stats(&self) -> Stats {
+        self.stats.borrow().clone()
+    }
+
+    /// Publishes another picture, or none. Comes back when the change is under way.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Left`], or why the source cannot be used.
+    pub async fn set_camera(&self, source: Option<Box<dyn VideoSource>>) -> Result<(), Error> {
+        self.publish(Kind::Video, source.map(Source::Video)).await
+    }
+
+    /// Publishes another sound, or none. Comes back when the change is under way.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Left`], or why the source cannot be used.
+    pub async fn set_microphone(&self, source: Option<Box<dyn AudioSource>>) -> Result<(), Error> {
+        self.publish(Kind::Audio, source.map(Source::Audio)).await
+    }
+
+    /// Leaves: says goodbye, finishes the recording, and comes back when all is done.
+    ///
+    /// # Errors
+    /// Why it had ended before, when it had.
+    pub async fn leave(mut self) -> Result<(), Error> {
+        // Waits for room: leaving is never refused. It fails only when all has ended already.
+        drop(self.commands.send(Command::Leave).await);
+        match tokio::time::timeout(END_WITHIN, &mut self.task.0).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(Error::Internal(error.to_string())),
+            Err(_) => Err(Error::Internal("leaving took too long".to_owned())),
+        }
+    }
+
+    async fn publish(&self, kind: Kind, source: Option<Source>) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Publish(kind, source, reply);
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => Error::Left,
+            })?;
+        answer.await.map_err(|_| Error::Left)?
+    }
+}

@@ -1,0 +1,266 @@
+//! The participant and its media connection: offers, answers, verification, tracks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use snug_protocol::PeerId;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::RTCPeerConnectionState;
+
+use super::remote::Readers;
+use super::room::Room;
+use crate::Error;
+use crate::event::Happening;
+use crate::transport::{Feedback, Transport, TransportError, TransportEvent, TransportLanes};
+
+/// What a media connection reports.
+pub(super) enum MediaInput {
+    Event(TransportEvent),
+    Feedback(Feedback),
+}
+
+/// One media connection and what hangs on it.
+pub(super) struct Media {
+    pub(super) transport: Transport,
+    lanes: TransportLanes,
+    pub(super) readers: Readers,
+    /// Tracks that began before the other side's certificate was compared.
+    waiting: Vec<Arc<dyn TrackRemote>>,
+    verified: bool,
+    /// Until when it has to stand; set by the first answer.
+    pub(super) connect_by: Option<Instant>,
+    /// The next offer restarts ICE.
+    pub(super) restart: bool,
+    /// All our tracks are in one stream, so that browsers play them in step.
+    stream: String,
+}
+
+impl Media {
+    async fn open(local: SocketAddr) -> Result<Self, TransportError> {
+        let (transport, lanes) = Transport::open(local).await?;
+        Ok(Self {
+            transport,
+            lanes,
+            readers: Readers::default(),
+            waiting: Vec::new(),
+            verified: false,
+            connect_by: None,
+            restart: false,
+            stream: uuid::Uuid::new_v4().to_string(),
+        })
+    }
+
+    /// Waits for what the connection reports; for ever when there is none.
+    pub(super) async fn next(media: &mut Option<Self>) -> MediaInput {
+        let Some(Self { lanes, .. }) = media else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            Some(event) = lanes.events.recv() => MediaInput::Event(event),
+            Some(feedback) = lanes.feedback.recv() => MediaInput::Feedback(feedback),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Where tracks can be published now, if we are in.
+    pub(super) fn place<'a>(
+        media: &'a Option<Self>,
+        me: Option<&'a PeerId>,
+    ) -> Option<(&'a PeerId, &'a str, &'a Transport)> {
+        let media = media.as_ref()?;
+        Some((me?, &media.stream, &media.transport))
+    }
+
+    /// Ends the connection in good order.
+    pub(super) async fn close(self) {
+        drop(self.readers);
+        self.transport.close().await;
+    }
+}
+
+impl Room {
+    /// Begins anew in the room, on a new media connection.
+    pub(super) async fn start_over(&mut self, local: SocketAddr) -> Result<(), Error> {
+        self.local.withdraw().await;
+        if let Some(media) = self.media.take() {
+            media.close().await;
+        }
+        let media = Media::open(local).await.map_err(|error| self.name(error))?;
+        self.media = Some(media);
+        self.session.connect();
+        Ok(())
+    }
+
+    /// Gives every source a section and announces it.
+    pub(super) async fn announce(&mut self, me: &PeerId) -> Result<(), Error> {
+        let Some(media) = &self.media else {
+            return Ok(());
+        };
+        let (stream, transport) = (&media.stream, &media.transport);
+        let announced = self
+            .local
+            .announce_all(me, stream, transport, &mut self.session)
+            .await;
+        announced.map_err(|error| self.name(error))
+    }
+
+    pub(super) async fn handle_media(&mut self, input: MediaInput) -> Result<(), Error> {
+        match input {
+            MediaInput::Event(TransportEvent::State(state)) => self.handle_state(state).await,
+            MediaInput::Event(TransportEvent::Track(track)) => {
+                self.receive(track).await;
+                Ok(())
+            }
+            MediaInput::Feedback(Feedback::KeyframeRequest { ssrc }) => {
+                self.local.request_keyframe(ssrc);
+                Ok(())
+            }
+            MediaInput::Feedback(Feedback::SenderReport { .. }) => Ok(()),
+        }
+    }
+
+    async fn handle_state(&mut self, state: RTCPeerConnectionState) -> Result<(), Error> {
+        tracing::debug!(%state, "media");
+        match state {
+            RTCPeerConnectionState::Connected => self.verify().await,
+            RTCPeerConnectionState::Failed => {
+                // The path is gone; the keys are not. Another path may exist.
+                if let Some(media) = self.media.as_mut().filter(|media| media.verified) {
+                    media.restart = true;
+                    self.session.ask();
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares certificates; only then anything is sent or looked at.
+    async fn verify(&mut self) -> Result<(), Error> {
+        let Some(media) = self.media.as_mut().filter(|media| !media.verified) else {
+            return Ok(());
+        };
+        match media.transport.is_verified().await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(self.name(error)),
+        }
+        media.verified = true;
+        media.connect_by = None;
+        let waiting = std::mem::take(&mut media.waiting);
+        self.tell(Happening::MediaConnected);
+        self.start_due = true;
+        for track in waiting {
+            self.receive(track).await;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, track: Arc<dyn TrackRemote>) {
+        let Some(media) = &mut self.media else {
+            return;
+        };
+        if !media.verified {
+            media.waiting.push(track);
+            return;
+        }
+        match media.transport.mid_of(&track).await {
+            Some(mid) => media.readers.read(&mid, track, self.subscriber.packets()),
+            None => tracing::warn!("a remote track belongs to no section"),
+        }
+    }
+
+    pub(super) async fn make_offer(
+        &mut self,
+        number: u64,
+        audio: usize,
+        video: usize,
+        roll_back: bool,
+    ) {
+        let made = self.try_offer(audio, video, roll_back).await;
+        match made {
+            Ok(Some(sdp)) => {
+                let sections = self.local.sections().await;
+                self.session.handle_offer(number, sdp, &sections);
+            }
+            Ok(None) => self.session.handle_failed(number),
+            Err(error) => {
+                tracing::warn!(%error, "no offer can be made");
+                self.session.handle_failed(number);
+            }
+        }
+    }
+
+    /// Makes an offer; `None` when there is nothing at all to offer.
+    async fn try_offer(
+        &mut self,
+        audio: usize,
+        video: usize,
+        roll_back: bool,
+    ) -> Result<Option<String>, TransportError> {
+        let Some(media) = &mut self.media else {
+            return Ok(None);
+        };
+        if roll_back {
+            media.transport.roll_back().await?;
+        }
+        if audio + video == 0 && !media.transport.has_sections().await {
+            return Ok(None);
+        }
+        let restart = std::mem::take(&mut media.restart) && media.verified;
+        media.transport.offer(audio, video, restart).await.map(Some)
+    }
+
+    pub(super) async fn apply_answer(&mut self, number: u64, sdp: &str) -> Result<(), Error> {
+        let Some(media) = &mut self.media else {
+            return Ok(());
+        };
+        match media.transport.apply_answer(sdp).await {
+            Ok(()) => {
+                if !media.verified {
+                    let by = Instant::now() + self.timeouts.media;
+                    media.connect_by.get_or_insert(by);
+                }
+                self.local.settle().await;
+                self.session.handle_answered(number);
+                Ok(())
+            }
+            Err(TransportError::Fingerprint) => Err(self.name(TransportError::Fingerprint)),
+            Err(error) => {
+                tracing::warn!(%error, "an answer cannot be applied");
+                self.session.handle_failed(number);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn add_candidate(&mut self, candidate: &str) {
+        let Some(media) = &self.media else {
+            return;
+        };
+        if let Err(error) = media.transport.add_candidate(candidate).await {
+            tracing::warn!(%error, candidate, "a candidate of the server is of no use");
+        }
+    }
+
+    /// Starts every source that may be sent by now.
+    pub(super) fn start_sources(&mut self) {
+        if !self.media.as_ref().is_some_and(|media| media.verified) {
+            return;
+        }
+        for (kind, error) in self.local.start() {
+            let message = error.to_string();
+            self.tell(Happening::SourceStopped { kind, message });
+        }
+    }
+
+    fn name(&self, error: TransportError) -> Error {
+        match error {
+            TransportError::Fingerprint => Error::MediaKey {
+                target: self.target.clone(),
+            },
+            TransportError::Library(error) => Error::Internal(error.to_string()),
+        }
+    }
+}

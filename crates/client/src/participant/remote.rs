@@ -1,0 +1,50 @@
+//! Fetching packets of remote tracks from the media connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::task::{AbortHandle, JoinSet};
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+use crate::subscribe::{Packet, PacketLane};
+use crate::transport::SLOTS_MAX;
+
+/// The readers of one connection. Dropping it ends them.
+#[derive(Default)]
+pub(super) struct Readers {
+    tasks: JoinSet<()>,
+    by_mid: BTreeMap<Arc<str>, AbortHandle>,
+}
+
+impl Readers {
+    /// Reads `track`, which is section `mid`, into `lane`; it takes the place of an earlier reader
+    /// of that section.
+    pub(super) fn read(&mut self, mid: &str, track: Arc<dyn TrackRemote>, lane: PacketLane) {
+        while self.tasks.try_join_next().is_some() {}
+        if self.by_mid.len() >= 2 * SLOTS_MAX && !self.by_mid.contains_key(mid) {
+            tracing::warn!(mid, "the server starts more sections than were offered");
+            return;
+        }
+        let mid: Arc<str> = mid.into();
+        let task = self.tasks.spawn(read(Arc::clone(&mid), track, lane));
+        if let Some(earlier) = self.by_mid.insert(mid, task) {
+            earlier.abort();
+        }
+    }
+}
+
+async fn read(mid: Arc<str>, track: Arc<dyn TrackRemote>, lane: PacketLane) {
+    while let Some(event) = track.poll().await {
+        match event {
+            TrackRemoteEvent::OnRtpPacket(packet) => lane.put(Packet {
+                mid: Arc::clone(&mid),
+                marker: packet.header.marker,
+                sequence: packet.header.sequence_number,
+                ssrc: packet.header.ssrc,
+                payload: packet.payload,
+            }),
+            TrackRemoteEvent::OnEnded => return,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The task of a participant: everything that happens comes in here, one thing at a time.
+//!
+//! The cores decide (session, liveness, negotiation); this shell collects what happened, feeds it
+//! to them, and carries out what they want.
+
+use std::time::{Duration, Instant};
+
+use snug_protocol::{PeerId, SnugEvent};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Command;
+use super::local::Local;
+use super::media::{Media, MediaInput};
+use crate::connect::{Connector, KeyStanding};
+use crate::event::{Event, Happening};
+use crate::publish::{Source, SourceEnded};
+use crate::session::{Ending, Output, Session};
+use crate::signalling::{Admission, LineEvent, LineId, Liveness, Said, Signalling, Verdict};
+use crate::stats::Stats;
+use crate::subscribe::{Report, Subscriber};
+use crate::{Error, ErrorKind, JoinOptions, Timeouts};
+
+/// Pause between two snapshots of the statistics.
+const STATS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What happened.
+enum Input {
+    Line(LineId, LineEvent),
+    Media(MediaInput),
+    Received(Report),
+    SourceEnded(SourceEnded),
+    Asked(Option<Command>),
+    Due,
+}
+
+/// The participant's own state.
+pub(super) struct Room {
+    pub(super) target: String,
+    room: String,
+    pub(super) timeouts: Timeouts,
+    signalling: Signalling,
+    lines: mpsc::Receiver<(LineId, LineEvent)>,
+    liveness: Option<Liveness>,
+    standing: KeyStanding,
+    /// Until when the room has to let us in after the first admission.
+    let_in_by: Option<Instant>,
+    joined_at: Option<Instant>,
+    pub(super) session: Session,
+    pub(super) media: Option<Media>,
+    pub(super) local: Local,
+    /// Sources may be ready to run: looked at once all outputs are carried out, so that sound and
+    /// picture start together.
+    pub(super) start_due: bool,
+    source_ends: mpsc::Receiver<SourceEnded>,
+    pub(super) subscriber: Subscriber,
+    received: mpsc::Receiver<Report>,
+    events: mpsc::Sender<Event>,
+    events_dropped: u64,
+    stats: watch::Sender<Stats>,
+    next_stats: Instant,
+}
+
+impl Room {
+    pub(super) fn new(
+        options: JoinOptions,
+        (subscriber, received): (Subscriber, mpsc::Receiver<Report>),
+        events: mpsc::Sender<Event>,
+        stats: watch::Sender<Stats>,
+    ) -> Self {
+        let JoinOptions {
+            link,
+            name,
+            known_hosts,
+            video,
+            audio,
+            ..
+        } = options;
+        let (target, topic) = (link.authority(), link.room.topic());
+        let room = link.room.to_string();
+        let connector = Connector::new(link, known_hosts);
+        let (signalling, lines) = Signalling::new(connector, topic, options.timeouts);
+        let sources = audio
+            .map(Source::Audio)
+            .into_iter()
+            .chain(video.map(Source::Video));
+        let (local, source_ends) = Local::new(sources, options.video_bitrate_bps);
+        Self {
+            target,
+            room,
+            timeouts: options.timeouts,
+            signalling,
+            lines,
+            liveness: None,
+            standing: KeyStanding::New,
+            let_in_by: None,
+            joined_at: None,
+            session: Session::new(name.to_string()),
+            media: None,
+            local,
+            start_due: false,
+            source_ends,
+            subscriber,
+            received,
+            events,
+            events_dropped: 0,
+            stats,
+            next_stats: Instant::now(),
+        }
+    }
+
+    /// Runs until asked to leave, or until it cannot go on. `ready` hears when we are in.
+    pub(super) async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<Command>,
+        ready: oneshot::Sender<()>,
+    ) -> Result<(), Error> {
+        self.signalling.dial_first();
+        let mut ready = Some(ready);
+        let result = loop {
+            let input = self.next(&mut asked).await;
+            if matches!(input, Input::Asked(None | Some(Command::Leave))) {
+                break Ok(());
+            }
+            if let Err(error) = self.handle(input).await {
+                break Err(error);
+            }
+            if self.joined_at.is_some()
+                && let Some(ready) = ready.take()
+                && ready.send(()).is_err()
+            {
+                // Whoever wanted to join has lost interest.
+                break Ok(());
+            }
+        };
+        self.end(result).await
+    }
+
+    async fn next(&mut self, asked: &mut mpsc::Receiver<Command>) -> Input {
+        let deadline = self.deadline();
+        let Self {
+            lines,
+            media,
+            received,
+            source_ends,
+            ..
+        } = self;
+        tokio::select! {
+            Some((id, event)) = lines.recv() => Input::Line(id, event),
+            input = Media::next(media) => Input::Media(input),
+            Some(report) = received.recv() => Input::Received(report),
+            Some(ended) = source_ends.recv() => Input::SourceEnded(ended),
+            command = asked.recv() => Input::Asked(command),
+            () = tokio::time::sleep_until(deadline.into()) => Input::Due,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let liveness = self.liveness.as_ref().and_then(Liveness::deadline);
+        let media = self.media.as_ref().and_then(|media| media.connect_by);
+        let others = [liveness, media, self.let_in_by];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.next_stats, Instant::min)
+    }
+
+    async fn handle(&mut self, input: Input) -> Result<(), Error> {
+        match input {
+            Input::Line(id, event) => self.handle_line(id, event).await?,
+            Input::Media(input) => self.handle_media(input).await?,
+            Input::Received(report) => self.handle_report(report),
+            Input::SourceEnded(ended) => self.handle_source_end(ended).await,
+            Input::Asked(Some(Command::Publish(kind, source, reply))) => {
+                let me = self.session.me().cloned();
+                let place = Media::place(&self.media, me.as_ref());
+                let done = self
+                    .local
+                    .replace(kind, source, place, &mut self.session)
+                    .await;
+                let done = done.map_err(|error| Error::Internal(error.to_string()));
+                // The asker may have gone away meanwhile.
+                drop(reply.send(done));
+            }
+            Input::Asked(_) => {}
+            Input::Due => self.handle_due()?,
+        }
+        self.settle().await
+    }
+
+    fn handle_due(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if let Some(liveness) = &mut self.liveness {
+            liveness.handle_timeout(now);
+        }
+        if self.let_in_by.is_some_and(|by| by <= now) {
+            let detail = "it joins but does not let anybody in".to_owned();
+            return Err(Error::NotSnug {
+                target: self.target.clone(),
+                detail,
+            });
+        }
+        if self
+            .media
+            .as_ref()
+            .and_then(|media| media.connect_by)
+            .is_some_and(|by| by <= now)
+        {
+            return Err(Error::MediaUnreachable {
+                target: self.target.clone(),
+            });
+        }
+        if self.next_stats <= now {
+            self.next_stats = now + STATS_INTERVAL;
+            self.publish_stats();
+        }
+        Ok(())
+    }
+
+    async fn handle_line(&mut self, id: LineId, event: LineEvent) -> Result<(), Error> {
+        if !self.signalling.knows(id) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let current = self.signalling.is_current(id);
+        match event {
+            LineEvent::Joined(admission) => self.admit(id, admission).await?,
+            LineEvent::Media(data) if current => self.session.handle_data(&data),
+            LineEvent::Snug(SnugEvent::Presence { endpoint_id, state }) if current => {
+                self.session.handle_presence(&endpoint_id, state);
+            }
+            LineEvent::Heard if current => {
+                if let Some(liveness) = &mut self.liveness {
+                    liveness.handle_heard(now);
+                }
+            }
+            LineEvent::Closed if current && self.signalling.dialling() == 0 => {
+                return Err(Error::RoomClosed {
+                    room: self.room.clone(),
+                });
+            }
+            // The room moved our place to a line that is about to say so itself.
+            LineEvent::Closed => self.lose(id, now),
+            LineEvent::Failed(error) => {
+                let first = self.liveness.is_none();
+                let hopeless = matches!(error.kind(), ErrorKind::Trust | ErrorKind::Refused);
+                if first || (hopeless && !current) {
+                    return Err(error);
+                }
+                tracing::debug!(%error, %id, "a line ended");
+                self.lose(id, now);
+            }
+            LineEvent::Media(_) | LineEvent::Snug(_) | LineEvent::Heard => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, id: LineId, now: Instant) {
+        if self.signalling.forget(id)
+            && let Some(liveness) = &mut self.liveness
+        {
+            liveness.handle_broken(now);
+        }
+    }
+
+    /// Goes on with a line that is in the room: in the same place, or in a new one.
+    async fn admit(&mut self, id: LineId, admission: Admission) -> Result<(), Error> {
+        self.signalling.adopt(id, &admission);
+        self.standing = admission.standing;
+        let now = Instant::now();
+        let resumed = self.session.me().is_some()
+            && self.media.is_some()
+            && admission
+                .reply
+                .snug
+                .as_ref()
+                .is_some_and(|snug| snug.resumed);
+        if resumed {
+            self.session.resume();
+            if let Some(media) = &mut self.media
+                && media.transport.move_to(admission.local)
+            {
+                media.restart = true;
+                self.session.ask();
+            }
+        } else {
+            self.let_in_by = Some(now + self.timeouts.answer);
+            self.start_over(admission.local).await?;
+        }
+        match &mut self.liveness {
+            Some(liveness) => liveness.handle_admitted(resumed, now),
+            None => self.liveness = Some(Liveness::new(now)),
+        }
+        Ok(())
+    }
+
+    /// Carries out everything that the cores want by now.
+    async fn settle(&mut self) -> Result<(), Error> {
+        loop {
+            if let Some(output) = self.session.poll_output() {
+                self.act(output).await?;
+            } else if let Some(verdict) = self.liveness.as_mut().and_then(Liveness::poll_output) {
+                self.obey(verdict).await?;
+            } else if std::mem::take(&mut self.start_due) {
+                self.start_sources();
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn act(&mut self, output: Output) -> Result<(), Error> {
+        match output {
+            Output::Send(event) => self.signalling.say(Said::Media(event.to_json())),
+            Output::Offer {
+                number,
+                audio,
+                video,
+                roll_back,
+            } => {
+                self.make_offer(number, audio, video, roll_back).await;
+            }
+            Output::Answer { number, sdp } => self.apply_answer(number, &sdp).await?,
+            Output::Candidate(candidate) => self.add_candidate(&candidate).await,
+            Output::Ready(me) => self.enter(me).await?,
+            Output::Start(track) => {
+                self.local.agree(&track);
+                self.start_due = true;
+            }
+            Output::Receive { mid, track } => self.subscriber.bind(&mid, track),
+            Output::Forget(track) => self.subscriber.forget(&track),
+            Output::Tell(happening) => self.tell(happening),
+            Output::End(Ending::Removed) => {
+                return Err(Error::Removed {
+                    room: self.room.clone(),
+                });
+            }
+            Output::End(Ending::Refused { code, message }) => {
+                return Err(Error::from_refusal(&self.target, &code, Some(&message)));
+            }
+        }
+        Ok(())
+    }
+
+    /// We are let in: say so, and publish what there is.
+    async fn enter(&mut self, me: PeerId) -> Result<(), Error> {
+        self.let_in_by = None;
+        self.joined_at.get_or_insert_with(Instant::now);
+        self.tell(Happening::Joined {
+            peer_id: me.clone(),
+            key: self.standing,
+        });
+        self.announce(&me).await
+    }
+
+    async fn obey(&mut self, verdict: Verdict) -> Result<(), Error> {
+        match verdict {
+            Verdict::TellReconnecting => self.tell(Happening::Reconnecting),
+            Verdict::TellResumed => self.tell(Happening::Resumed),
+            Verdict::Dial => self.signalling.dial_again(),
+            Verdict::StopCapture => {
+                let capturing = self.local.has_sources();
+                self.local.pause().await;
+                if capturing {
+                    self.tell(Happening::CaptureStopped);
+                }
+            }
+            Verdict::ResumeCapture => {
+                self.local.unpause();
+                self.start_due = true;
+                if self.local.has_sources() {
+                    self.tell(Happening::CaptureResumed);
+                }
+            }
+            Verdict::GiveUp => {
+                return Err(Error::ConnectionLost {
+                    target: self.target.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_report(&mut self, report: Report) {
+        match report {
+            Report::FirstFrame(track) => self.tell(Happening::FirstFrame {
+                peer_id: track.peer,
+                track_id: track.id,
+                kind: track.kind,
+            }),
+        }
+    }
+
+    async fn handle_source_end(&mut self, ended: SourceEnded) {
+        let transport = self.media.as_ref().map(|media| &media.transport);
+        let kind = self
+            .local
+            .forget(&ended.track, transport, &mut self.session)
+            .await;
+        let Some(kind) = kind else {
+            return;
+        };
+        let message = match ended.error {
+            Some(error) => Error::from(error).to_string(),
+            None => "It came to its end.".to_owned(),
+        };
+        self.tell(Happening::SourceStopped { kind, message });
+    }
+
+    pub(super) fn tell(&mut self, what: Happening) {
+        if self.events.try_send(Event::now(what)).is_err() {
+            self.events_dropped += 1;
+        }
+    }
+
+    fn publish_stats(&mut self) {
+        let mut stats = self.subscriber.stats(self.session.roster());
+        stats.peer_id = self.session.me().cloned();
+        stats.elapsed_s = self.joined_at.map_or(0.0, |at| at.elapsed().as_secs_f64());
+        stats.published = self.local.stats();
+        stats.dropped.events = self.events_dropped;
+        stats.dropped.server_events = self.session.nonsense();
+        let media = self.media.as_ref();
+        stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
+        self.stats.send_replace(stats);
+    }
+
+    /// Says goodbye first, so that the others see us go at once; then winds everything down.
+    async fn end(mut self, result: Result<(), Error>) -> Result<(), Error> {
+        if let Err(error) = &result {
+            let (code, message) = (error.code().to_owned(), error.to_string());
+            self.tell(Happening::Failed {
+                code,
+                message,
+                hint: error.hint(),
+            });
+        }
+        self.signalling.close(true).await;
+        self.local.withdraw().await;
+        if let Some(media) = self.media.take() {
+            media.close().await;
+        }
+        self.subscriber.stop().await;
+        let last = Event::now(Happening::Left);
+        // Nobody may listen any more.
+        drop(self.events.try_send(last));
+        result
+    }
+}

@@ -1,0 +1,131 @@
+//! Statistics of a participant, in the form that `--stats` prints once a second.
+
+use serde::Serialize;
+use snug_protocol::{PeerId, TrackId};
+
+use crate::Kind;
+
+/// A snapshot of what was sent and received so far. All counters start at zero with the session
+/// and never fall.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// Our own id, once joined.
+    pub peer_id: Option<PeerId>,
+    /// Seconds since joining.
+    pub elapsed_s: f64,
+    /// Everybody else in the room.
+    pub peers: Vec<PeerStats>,
+    /// Our own tracks.
+    pub published: Vec<PublishedStats>,
+    /// What found no room somewhere and was dropped.
+    pub dropped: DropStats,
+}
+
+/// One other participant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PeerStats {
+    /// Who.
+    pub peer_id: PeerId,
+    /// Their name, perhaps empty.
+    pub name: String,
+    /// Whether they are heard.
+    pub state: PeerState,
+    /// Their tracks.
+    pub tracks: Vec<TrackStats>,
+}
+
+/// Whether another participant is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerState {
+    /// Heard within the last seconds.
+    #[default]
+    Live,
+    /// Silent; their place is held.
+    Reconnecting,
+}
+
+/// One track of another participant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrackStats {
+    /// Which track.
+    pub track_id: TrackId,
+    /// Sound or picture.
+    pub kind: Kind,
+    /// What was received of it.
+    #[serde(flatten)]
+    pub received: ReceivedStats,
+}
+
+/// What was received of one track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReceivedStats {
+    /// RTP packets, retransmitted ones included.
+    pub packets_received: u64,
+    /// Packets that never came: the span of sequence numbers less the packets received.
+    pub packets_lost: u64,
+    /// Payload bytes.
+    pub bytes_received: u64,
+    /// Whole frames put together: pictures, or packets of sound.
+    pub frames_received: u64,
+    /// Frames decoded; pictures only when decoding is on.
+    pub frames_decoded: u64,
+    /// Keyframes among the pictures.
+    pub keyframes: u64,
+    /// Keyframe requests sent.
+    pub keyframe_requests: u64,
+    /// Sound samples made up to cover a gap, at 48 kHz.
+    pub samples_concealed: u64,
+    /// Width of the last keyframe in pixels.
+    pub width: u32,
+    /// Height of the last keyframe in pixels.
+    pub height: u32,
+}
+
+/// One of our own tracks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PublishedStats {
+    /// Which track.
+    pub track_id: TrackId,
+    /// Sound or picture.
+    pub kind: Kind,
+    /// What was sent of it.
+    #[serde(flatten)]
+    pub sent: SentStats,
+}
+
+/// What was sent of one track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SentStats {
+    /// Frames captured: pictures, or 20 ms of sound.
+    pub frames_captured: u64,
+    /// Pictures replaced by a newer one before the encoder got to them.
+    pub frames_replaced: u64,
+    /// Encoded frames dropped because the connection did not take them.
+    pub frames_dropped: u64,
+    /// Encoded frames sent.
+    pub frames_sent: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Payload bytes sent.
+    pub bytes_sent: u64,
+    /// Keyframes among the pictures sent.
+    pub keyframes: u64,
+    /// Keyframe requests heard.
+    pub keyframe_requests: u64,
+}
+
+/// What was dropped because a lane was full; all zero in health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DropStats {
+    /// Events that nobody fetched.
+    pub events: u64,
+    /// Incoming media packets.
+    pub media_packets: u64,
+    /// Incoming control packets.
+    pub control_packets: u64,
+    /// Pictures or sound not recorded.
+    pub recording_frames: u64,
+    /// Events of the server that made no sense.
+    pub server_events: u64,
+}

@@ -1,0 +1,176 @@
+//! What others send us: packets in, whole frames, sound and statistics out.
+//!
+//! One thread owns all of it (jitter buffers, frame assembly, the mix, the clocks), so nothing is
+//! locked: packets and changes come in over one bounded lane in order, and every 10 ms a block of
+//! sound is due. What it finds out goes back over another lane; statistics are a snapshot, of
+//! which the newest wins.
+
+mod audio;
+mod count;
+mod video;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use snug_protocol::TrackId;
+use tokio::sync::{mpsc, watch};
+
+use crate::Error;
+use crate::session::{RemoteTrack, Roster};
+use crate::stats::{DropStats, PeerStats, ReceivedStats, Stats, TrackStats};
+use worker::Worker;
+
+/// Packets waiting for the thread: half a second of thirty cameras. A thread that is further
+/// behind has lost them anyway.
+const LANE: usize = 4096;
+
+/// A packet of a remote track.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// The section that it came in.
+    pub(crate) mid: Arc<str>,
+    /// Last of its frame.
+    pub(crate) marker: bool,
+    /// Sequence number.
+    pub(crate) sequence: u16,
+    /// Stream.
+    pub(crate) ssrc: u32,
+    /// Payload.
+    pub(crate) payload: Bytes,
+}
+
+/// What the thread has to know.
+enum Message {
+    Packet(Packet),
+    Bind(Arc<str>, RemoteTrack),
+    Forget(TrackId),
+    Stop,
+}
+
+/// What the thread found out.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// The first whole frame of a track is here.
+    FirstFrame(RemoteTrack),
+}
+
+/// Received statistics of all tracks.
+type Snapshot = BTreeMap<TrackId, ReceivedStats>;
+
+/// Puts packets into the lane; dropped ones are counted.
+#[derive(Clone)]
+pub(crate) struct PacketLane {
+    lane: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl PacketLane {
+    /// Puts a packet in, unless the lane is full.
+    pub(crate) fn put(&self, packet: Packet) {
+        if let Err(TrySendError::Full(_)) = self.lane.try_send(Message::Packet(packet)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Receives all remote tracks. Dropping it ends the thread.
+pub(crate) struct Subscriber {
+    packets: PacketLane,
+    snapshot: watch::Receiver<Snapshot>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Subscriber {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system gives none.
+    pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<Self, Error> {
+        let (lane, messages) = sync_channel(LANE);
+        let (snapshots, snapshot) = watch::channel(Snapshot::new());
+        let worker = Worker::new(reports, snapshots);
+        let thread = crate::thread::spawn("snug-receive", move || worker.run(&messages))?;
+        let packets = PacketLane {
+            lane,
+            dropped: Arc::default(),
+        };
+        Ok(Self {
+            packets,
+            snapshot,
+            thread: Some(thread),
+        })
+    }
+
+    /// Returns a lane for packets.
+    pub(crate) fn packets(&self) -> PacketLane {
+        self.packets.clone()
+    }
+
+    /// Says which track comes in section `mid` from now on.
+    pub(crate) fn bind(&self, mid: &str, track: RemoteTrack) {
+        self.send(Message::Bind(mid.into(), track));
+    }
+
+    /// Says that a track is gone.
+    pub(crate) fn forget(&self, track: &TrackId) {
+        self.send(Message::Forget(track.clone()));
+    }
+
+    /// Lists the others with what was received of their tracks.
+    pub(crate) fn stats(&self, roster: &Roster) -> Stats {
+        let snapshot = self.snapshot.borrow();
+        let track = |(id, kind): (&TrackId, _)| TrackStats {
+            track_id: id.clone(),
+            kind,
+            received: snapshot.get(id).copied().unwrap_or_default(),
+        };
+        let peers = roster.peers().map(|(id, peer)| PeerStats {
+            peer_id: id.clone(),
+            name: peer.name.clone(),
+            state: peer.state,
+            tracks: peer.tracks().map(track).collect(),
+        });
+        Stats {
+            peers: peers.collect(),
+            dropped: DropStats {
+                media_packets: self.packets.dropped.load(Ordering::Relaxed),
+                ..DropStats::default()
+            },
+            ..Stats::default()
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) async fn stop(mut self) {
+        self.send(Message::Stop);
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if !matches!(
+            tokio::task::spawn_blocking(move || thread.join()).await,
+            Ok(Ok(()))
+        ) {
+            tracing::error!("the receiving thread failed");
+        }
+    }
+
+    /// Waits for a place, at most while the thread takes one packet; without a thread there is
+    /// nobody to tell.
+    fn send(&self, message: Message) {
+        if self.packets.lane.send(message).is_err() {
+            tracing::debug!("the receiving thread is gone");
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        // A full lane ends too: the thread notices that nobody holds the other end.
+        drop(self.packets.lane.try_send(Message::Stop));
+    }
+}
