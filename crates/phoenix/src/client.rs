@@ -12,11 +12,13 @@
 //!   accepted: a server that accepts and hangs up must not be hammered (stricter than npm).
 
 mod config;
+mod output;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 pub use config::{Backoff, Config};
+pub use output::{Output, PushId};
 
 use crate::message::{CLOSE, ERROR, HEARTBEAT, JOIN, LEAVE, SOCKET_TOPIC};
 use crate::{Error, Frame, Message, Payload, Reference, Reply, ServerMessage, Version};
@@ -24,79 +26,6 @@ use crate::{Error, Frame, Message, Payload, Reference, Reply, ServerMessage, Ver
 /// Bounds the pushes that wait for a join or a reply: a client that is this far behind should
 /// hear of it instead of collecting more.
 pub const PUSHES_MAX: usize = 256;
-
-/// Names a push, to tell which one an output is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PushId(u64);
-
-/// What the shell of a client is to do, or what happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Open a WebSocket now; then [`Socket::handle_connected`], or
-    /// [`Socket::handle_disconnected`] when that fails.
-    Connect,
-    /// Drop the WebSocket now, silently: no `handle_disconnected` for it.
-    Disconnect,
-    /// Send a frame.
-    Send(Frame),
-    /// A join succeeded, for the first time or again.
-    Joined {
-        /// What was joined.
-        topic: String,
-        /// What the server said.
-        response: Payload,
-    },
-    /// The server refused a join. It is tried again unless the topic is left.
-    JoinRefused {
-        /// What was to be joined.
-        topic: String,
-        /// Why, usually `{"reason": ...}`.
-        response: Payload,
-    },
-    /// The server did not answer a join in time. It is tried again unless the topic is left.
-    JoinTimedOut {
-        /// What was to be joined.
-        topic: String,
-    },
-    /// The server sent an event.
-    Event {
-        /// On which channel.
-        topic: String,
-        /// Which one.
-        event: String,
-        /// What it says.
-        payload: Payload,
-    },
-    /// A push was answered.
-    Reply {
-        /// Which one.
-        push: PushId,
-        /// `ok`, `error` or a word of the application.
-        status: String,
-        /// The answer.
-        response: Payload,
-    },
-    /// A push was not answered in time.
-    TimedOut {
-        /// Which one.
-        push: PushId,
-    },
-    /// A push can have no answer any more: its channel or the connection ended.
-    Dropped {
-        /// Which one.
-        push: PushId,
-    },
-    /// The server ended the channel for good; it is forgotten.
-    Closed {
-        /// Which one.
-        topic: String,
-    },
-    /// The channel crashed on the server; it is joined again after a delay.
-    Errored {
-        /// Which one.
-        topic: String,
-    },
-}
 
 /// Is the state of one client socket, over all its connections.
 #[derive(Debug)]

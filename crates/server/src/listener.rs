@@ -4,7 +4,7 @@
 //! - 0x16 is TLS, 0x00 and 0x01 are STUN (reserved for TURN over TCP), an upper-case letter is
 //!   HTTP, everything else is closed. Inside TLS the same decision is made again.
 //! - Each step before the first request has five seconds, and connections that have not made one
-//!   are bounded; when the bound is reached the oldest makes room (see [`admission`]), so any
+//!   are bounded; when the bound is reached the oldest makes room (see `admission`), so any
 //!   number of silent connections cannot keep a caller out.
 //! - One task a connection, all owned by [`Listener::run`]. A WebSocket runs in the task of the
 //!   connection that it came from.
