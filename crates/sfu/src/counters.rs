@@ -1,6 +1,6 @@
 //! Counts of everything that a router took in, gave out or dropped.
 
-/// What happened to packets, one count for each cause. All wrap.
+/// What happened to packets, one count for each cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Media packets that belong to a track.
@@ -33,4 +33,42 @@ pub struct Counters {
     pub refused_publications: u64,
     /// Subscriptions ignored: an illegal mid, or too many.
     pub refused_subscriptions: u64,
+}
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        // Naming every field makes a forgotten one an error.
+        let Self {
+            received,
+            forwarded,
+            unknown_source,
+            too_many_sources,
+            retransmission,
+            malformed,
+            not_wanted,
+            overtaken,
+            too_large,
+            keyframe_requests,
+            keyframe_requests_received,
+            nacks_unserved,
+            malformed_rtcp,
+            refused_publications,
+            refused_subscriptions,
+        } = other;
+        self.received += received;
+        self.forwarded += forwarded;
+        self.unknown_source += unknown_source;
+        self.too_many_sources += too_many_sources;
+        self.retransmission += retransmission;
+        self.malformed += malformed;
+        self.not_wanted += not_wanted;
+        self.overtaken += overtaken;
+        self.too_large += too_large;
+        self.keyframe_requests += keyframe_requests;
+        self.keyframe_requests_received += keyframe_requests_received;
+        self.nacks_unserved += nacks_unserved;
+        self.malformed_rtcp += malformed_rtcp;
+        self.refused_publications += refused_publications;
+        self.refused_subscriptions += refused_subscriptions;
+    }
 }

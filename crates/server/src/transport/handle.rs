@@ -35,10 +35,6 @@ pub enum SendError {
 
 impl TransportHandle {
     /// Opens a queue whose reader is woken by `wake`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the shard that reads it comes next")
-    )]
     pub(super) fn open(wake: Arc<dyn Wake>) -> (Self, Receiver<TransportCommand>) {
         let (queue, commands) = sync_channel(QUEUE_CAPACITY);
         (Self { queue, wake }, commands)
@@ -55,6 +51,11 @@ impl TransportHandle {
         })?;
         self.wake.wake();
         Ok(())
+    }
+
+    /// Wakes the shard without a command.
+    pub(super) fn wake(&self) {
+        self.wake.wake();
     }
 
     /// Opens a queue that nobody is woken for, so that a test of the control side can read what
