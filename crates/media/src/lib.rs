@@ -14,6 +14,7 @@
 pub mod error;
 pub mod frame;
 pub mod opus;
+pub mod playout;
 pub mod resample;
 pub mod source;
 pub mod vp8;

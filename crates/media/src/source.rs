@@ -17,7 +17,7 @@ use crate::frame::{BLOCK_SAMPLES, CapturedFrame};
 
 pub use pacer::Pacer;
 pub use pattern::TestPattern;
-pub use strip::{CODE_MAX, read_strip, stamp_strip};
+pub use strip::{CODE_MAX, STRIP_ROWS, read_strip, stamp_strip};
 pub use tone::{Silence, Tone};
 pub use wav::WavFile;
 pub use y4m::{CutShort, Y4mFile};

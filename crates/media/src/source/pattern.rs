@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::VideoSource;
-use super::strip::{stamp_strip, strip_height};
+use super::strip::{STRIP_ROWS, stamp_strip};
 use crate::error::{CodecError, Error};
 use crate::frame::{CapturedFrame, I420Frame};
 
@@ -121,7 +121,7 @@ fn draw_background(frame: &mut I420Frame, number: u64) {
 fn draw_square(frame: &mut I420Frame, number: u64) {
     let (width, height) = (frame.width as usize, frame.height as usize);
     let side = width.min(height) / 6;
-    let top = strip_height(frame.width, frame.height) as usize;
+    let top = STRIP_ROWS;
     let bottom = height - band_height(frame);
     let (room_x, room_y) = (width - side, bottom.saturating_sub(top + side).max(1));
     let number = number as usize;

@@ -1,8 +1,9 @@
 //! A number written into a picture so that it survives a codec and a machine can read it back.
 //!
-//! Twenty cells across the top: white, black, sixteen bits from the highest down, the parity bit, and
-//! its opposite. The four outer cells tell where black and white ended up and catch a picture that
-//! holds no strip at all.
+//! Twenty cells across the top: white, black, sixteen bits of Gray code from the highest down, their
+//! parity, and its opposite. The four outer cells tell where black and white ended up and catch a
+//! picture that holds no strip at all. Gray code, because neighbours then differ in one cell: cheap to
+//! encode, and a blend of two pictures still reads as one of them.
 
 use crate::frame::I420Frame;
 
@@ -17,22 +18,16 @@ const WHITE: u8 = 220;
 /// Below this distance between black and white there is no strip, or nothing left of it.
 const CONTRAST_MIN: u32 = 60;
 
-/// Gives the height of the strip in a picture of this size, in pixels.
-///
-/// Whole macroblocks (16 pixels) where there is room, so that the codec keeps its edges sharp.
-#[must_use]
-pub fn strip_height(width: u32, height: u32) -> u32 {
-    let cell = (width / CELLS as u32).min(height / 8);
-    (cell / 16 * 16).max(16).min(height / 2)
-}
+/// Height of the strip in pixels: one row of macroblocks.
+pub const STRIP_ROWS: usize = 16;
 
-/// Writes `code` across the top of `frame`. Pictures under 40x16 pixels are left alone.
+/// Writes `code` across the top of `frame`. Pictures under 40x32 pixels are left alone.
 pub fn stamp_strip(frame: &mut I420Frame, code: u16) {
     if !fits(frame) {
         return;
     }
     let width = frame.width as usize;
-    let rows = strip_height(frame.width, frame.height) as usize;
+    let rows = STRIP_ROWS;
     let (chroma_width, _) = frame.chroma_size();
     let [y, u, v] = frame.planes_mut();
     for (cell, bit) in cells(code).into_iter().enumerate() {
@@ -59,26 +54,35 @@ pub fn read_strip(frame: &I420Frame) -> Option<u16> {
     }
     let middle = (white + black) / 2;
     let bits = levels.map(|level| level > middle);
-    let code = bits[2..2 + BITS]
+    let gray = bits[2..2 + BITS]
         .iter()
-        .fold(0u16, |code, &bit| code << 1 | u16::from(bit));
+        .fold(0u16, |gray, &bit| gray << 1 | u16::from(bit));
+    let code = from_gray(gray);
     (cells(code) == bits).then_some(code)
 }
 
 fn cells(code: u16) -> [bool; CELLS] {
-    let parity = code.count_ones() % 2 == 1;
+    let gray = code ^ code >> 1;
+    let parity = gray.count_ones() % 2 == 1;
     std::array::from_fn(|cell| match cell {
         0 => true,
         1 => false,
-        c if c < 2 + BITS => code >> (BITS + 1 - c) & 1 == 1,
+        c if c < 2 + BITS => gray >> (BITS + 1 - c) & 1 == 1,
         c => parity == (c == CELLS - 2),
     })
+}
+
+fn from_gray(mut gray: u16) -> u16 {
+    for shift in [8, 4, 2, 1] {
+        gray ^= gray >> shift;
+    }
+    gray
 }
 
 /// Averages the middle half of a cell both ways, away from edges that the codec blurred.
 fn cell_level(frame: &I420Frame, cell: usize) -> u32 {
     let width = frame.width as usize;
-    let rows = strip_height(frame.width, frame.height) as usize;
+    let rows = STRIP_ROWS;
     let (from, to) = (width * cell / CELLS, width * (cell + 1) / CELLS);
     let inset = (to - from) / 4;
     let mut sum = 0u32;
@@ -97,7 +101,7 @@ fn cell_level(frame: &I420Frame, cell: usize) -> u32 {
 }
 
 fn fits(frame: &I420Frame) -> bool {
-    frame.width >= 2 * CELLS as u32 && frame.height >= 16
+    frame.width >= 2 * CELLS as u32 && frame.height as usize >= 2 * STRIP_ROWS
 }
 
 #[cfg(test)]
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_number_comes_back() {
-        for (width, height) in [(40, 16), (320, 180), (641, 361)] {
+        for (width, height) in [(40, 32), (320, 180), (641, 361)] {
             let mut frame = I420Frame::black(width, height);
             for code in (0..=CODE_MAX).step_by(97).chain([1, 0x8000, CODE_MAX]) {
                 stamp_strip(&mut frame, code);

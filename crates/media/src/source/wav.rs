@@ -377,7 +377,7 @@ mod tests {
         let cases: [(u16, u16, Vec<u8>); 5] = [
             (1, 8, vec![192; 96]),
             (1, 16, 16_384i16.to_le_bytes().repeat(48)),
-            (1, 24, vec![0, 0, 0x40].repeat(48)),
+            (1, 24, [0, 0, 0x40].repeat(48)),
             (1, 32, 0x4000_0000i32.to_le_bytes().repeat(48)),
             (3, 32, 0.5f32.to_le_bytes().repeat(48)),
         ];

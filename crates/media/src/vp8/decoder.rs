@@ -62,13 +62,17 @@ impl Decoder {
             None => {}
         }
         match self.raw.decode(data, &mut self.scratch) {
-            Ok(shown) => {
+            Ok(true) => {
                 self.awaiting_keyframe = false;
-                if shown {
-                    std::mem::swap(&mut self.frame, &mut self.scratch);
-                }
+                std::mem::swap(&mut self.frame, &mut self.scratch);
                 Ok(&self.frame)
             }
+            Ok(false) if self.frame.width > 0 => {
+                self.awaiting_keyframe = false;
+                Ok(&self.frame)
+            }
+            // No real stream begins with a picture that is not to be shown.
+            Ok(false) => Err(CodecError::CorruptVideo),
             Err(_) => {
                 self.awaiting_keyframe = true;
                 Err(CodecError::CorruptVideo)

@@ -1,0 +1,409 @@
+//! The buffer against a made-up network: every packet has an arrival time, nothing sleeps.
+
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::opus::{EncoderConfig, PACKET_SAMPLES};
+
+const PACKET: i64 = PACKET_SAMPLES as i64;
+
+/// A slow sweep: no two pieces of it are alike, so a wrong lag cannot hide.
+fn sweep(n: i64) -> f32 {
+    let t = n as f64 / 48_000.0;
+    (0.25 * (TAU * (200.0 * t + 30.0 * t * t)).sin()) as f32
+}
+
+fn packets(count: usize) -> Vec<Vec<u8>> {
+    let mut encoder = opus::Encoder::new(EncoderConfig::default()).unwrap();
+    let mut out = [0; PACKET_BYTES_MAX];
+    (0..count as i64)
+        .map(|p| {
+            let samples = std::array::from_fn(|i| sweep(p * PACKET + i as i64));
+            let bytes = encoder.encode(&samples, &mut out).unwrap();
+            out[..bytes].to_vec()
+        })
+        .collect()
+}
+
+fn decoded(packets: &[Vec<u8>]) -> Vec<f32> {
+    let mut decoder = opus::Decoder::new().unwrap();
+    let mut out = [0.0; PACKET_SAMPLES_MAX];
+    let mut all = Vec::new();
+    for packet in packets {
+        let samples = decoder.decode(packet, &mut out).unwrap();
+        all.extend_from_slice(&out[..samples]);
+    }
+    all
+}
+
+struct Arrival {
+    at_ms: i64,
+    packet: usize,
+}
+
+/// Sends packets numbered from `first_sequence`, pulls every 10 ms, gives what came out.
+struct Run {
+    buffer: AudioJitterBuffer,
+    first_sequence: u16,
+    first_timestamp: u32,
+    out: Vec<f32>,
+    now: Instant,
+}
+
+impl Run {
+    fn new(config: JitterConfig) -> Self {
+        let buffer = AudioJitterBuffer::new(config).unwrap();
+        Self {
+            buffer,
+            first_sequence: 65_500,
+            first_timestamp: u32::MAX - 5_000,
+            out: Vec::new(),
+            now: Instant::now(),
+        }
+    }
+
+    fn insert(&mut self, packets: &[Vec<u8>], n: usize) {
+        let sequence = SequenceNumber(self.first_sequence).wrapping_add(n as u16);
+        let timestamp = RtpTime(self.first_timestamp).wrapping_add((n * PACKET_SAMPLES) as u32);
+        self.buffer
+            .insert(sequence, timestamp, &packets[n], self.now);
+    }
+
+    fn pull(&mut self) {
+        let mut block = [9.0; BLOCK_SAMPLES];
+        self.buffer.pull(&mut block, self.now);
+        self.now += crate::frame::BLOCK_DURATION;
+        self.out.extend_from_slice(&block);
+    }
+
+    fn play(mut self, packets: &[Vec<u8>], arrivals: &[Arrival], end_ms: i64) -> Self {
+        let mut arrivals: Vec<&Arrival> = arrivals.iter().collect();
+        arrivals.sort_by_key(|a| a.at_ms);
+        let mut arrivals = arrivals.into_iter().peekable();
+        for now in (0..end_ms).step_by(10) {
+            while let Some(arrival) = arrivals.next_if(|a| a.at_ms <= now) {
+                self.insert(packets, arrival.packet);
+            }
+            self.pull();
+        }
+        self
+    }
+}
+
+fn on_time(count: usize) -> Vec<Arrival> {
+    (0..count)
+        .map(|packet| Arrival {
+            at_ms: packet as i64 * 20,
+            packet,
+        })
+        .collect()
+}
+
+fn fixed(delay_ms: u64) -> JitterConfig {
+    JitterConfig::from_millis(delay_ms, delay_ms, 1000)
+}
+
+#[test]
+fn a_clean_stream_comes_out_bit_exact_at_the_initial_delay_across_both_wraps() {
+    let packets = packets(150);
+    let run = Run::new(fixed(60)).play(&packets, &on_time(150), 3_060);
+    let lag = 60 * 48;
+    assert!(run.out[..lag].iter().all(|&s| s == 0.0));
+    assert_eq!(&run.out[lag..], &decoded(&packets)[..run.out.len() - lag]);
+    let counters = run.buffer.counters();
+    assert_eq!((counters.received, counters.played), (150, 150));
+    assert_eq!(
+        counters.concealed_samples + counters.late + counters.dropped,
+        0
+    );
+}
+
+#[test]
+fn the_playhead_names_the_sample_that_comes_next() {
+    let packets = packets(20);
+    let mut run = Run::new(fixed(60));
+    assert_eq!(run.buffer.playhead(), None);
+    run.insert(&packets, 0);
+    let start = RtpTime(run.first_timestamp);
+    for pulled in 0..20i32 {
+        let ahead = run.buffer.playhead().unwrap().distance_from(start);
+        assert_eq!(ahead, (pulled - 6) * 480);
+        run.pull();
+    }
+}
+
+#[test]
+fn a_single_loss_is_repaired_from_the_next_packet() {
+    let packets = packets(100);
+    let whole = decoded(&packets);
+    // libopus adds copies only where it hears a voice.
+    let lost = (10..99)
+        .find(|&n| opus::has_fec(&packets[n + 1]))
+        .expect("some packet has a copy");
+    let mut arrivals = on_time(100);
+    arrivals.remove(lost);
+    let run = Run::new(fixed(60)).play(&packets, &arrivals, 2_000);
+    let counters = run.buffer.counters();
+    assert_eq!(counters.fec_samples, 960);
+    assert_eq!(counters.concealed_samples, 0);
+    let lag = 60 * 48;
+    let gap = lost * 960..(lost + 1) * 960;
+    assert_eq!(run.out[lag..lag + gap.start], whole[..gap.start]);
+    let found = &run.out[lag + gap.start..lag + gap.end];
+    let error: f32 = found
+        .iter()
+        .zip(&whole[gap.clone()])
+        .map(|(a, b)| (a - b).powi(2))
+        .sum();
+    let power: f32 = whole[gap].iter().map(|s| s * s).sum();
+    assert!(
+        error < power / 2.0,
+        "the copy sounds like the original: {error} of {power}"
+    );
+}
+
+#[test]
+fn a_longer_loss_is_concealed_and_the_lag_stays() {
+    let packets = packets(100);
+    let arrivals: Vec<_> = on_time(100)
+        .into_iter()
+        .filter(|a| !(40..45).contains(&a.packet))
+        .collect();
+    let run = Run::new(fixed(60)).play(&packets, &arrivals, 2_060);
+    let counters = run.buffer.counters();
+    assert_eq!(counters.concealed_samples + counters.fec_samples, 5 * 960);
+    assert_eq!(counters.played, 95);
+    let lag = 60 * 48;
+    let whole = decoded(&packets);
+    // Half a second later the decoder has forgotten the loss.
+    let (tail, ideal) = (&run.out[lag + 70 * 960..], &whole[70 * 960..]);
+    let error: f32 = tail.iter().zip(ideal).map(|(a, b)| (a - b).powi(2)).sum();
+    let power: f32 = ideal.iter().map(|s| s * s).sum();
+    assert!(error < power / 100.0, "{error} of {power}");
+}
+
+#[test]
+fn too_little_delay_grows_until_nothing_is_late() {
+    let packets = packets(500);
+    // Every tenth packet takes 80 ms longer.
+    let arrivals: Vec<_> = (0..500)
+        .map(|packet| Arrival {
+            at_ms: packet as i64 * 20 + if packet % 10 == 3 { 80 } else { 0 },
+            packet,
+        })
+        .collect();
+    let mut run = Run::new(JitterConfig::interactive()).play(&packets, &arrivals, 10_000);
+    let counters = run.buffer.counters();
+    assert!(counters.late >= 5 && counters.late < 25, "{counters:?}");
+    assert!(counters.lengthened_samples >= 30 * 48, "{counters:?}");
+    assert_eq!(counters.restarts, 1);
+    let delay = run.buffer.delay();
+    assert!((75..=120).contains(&delay.as_millis()), "{delay:?}");
+}
+
+#[test]
+fn too_much_delay_shrinks_after_ten_calm_seconds() {
+    let packets = packets(1000);
+    let config = JitterConfig::from_millis(200, 20, 500);
+    let mut run = Run::new(config).play(&packets, &on_time(1000), 20_000);
+    let counters = run.buffer.counters();
+    assert!(counters.shortened_samples > 100 * 48, "{counters:?}");
+    assert_eq!(counters.concealed_samples, 0);
+    let delay = run.buffer.delay();
+    assert!((20..=60).contains(&delay.as_millis()), "{delay:?}");
+}
+
+#[test]
+fn a_recording_keeps_one_lag() {
+    let packets = packets(1500);
+    let arrivals: Vec<_> = (0..1500)
+        .map(|packet| Arrival {
+            at_ms: packet as i64 * 20 + (packet as i64 * 7_919) % 150,
+            packet,
+        })
+        .collect();
+    let run = Run::new(JitterConfig::recording()).play(&packets, &arrivals, 30_000);
+    let counters = run.buffer.counters();
+    assert_eq!(counters.lengthened_samples + counters.shortened_samples, 0);
+    assert_eq!(counters.concealed_samples + counters.late, 0);
+    let start = run.out.iter().position(|&s| s != 0.0).unwrap();
+    let lag = 200 * 48;
+    assert!(start >= lag && start < lag + 960);
+    let whole = decoded(&packets);
+    assert_eq!(run.out[lag..lag + 1_000 * 960], whole[..1_000 * 960]);
+}
+
+#[test]
+fn duplicates_strays_and_junk_are_counted_and_change_nothing() {
+    let packets = packets(50);
+    let mut run = Run::new(fixed(60));
+    for n in 0..50 {
+        run.insert(&packets, n);
+        run.insert(&packets, n);
+        run.buffer.insert(
+            SequenceNumber(30_000 + 203 * n as u16),
+            RtpTime(5),
+            &packets[0],
+            run.now,
+        );
+        run.buffer
+            .insert(SequenceNumber(n as u16), RtpTime(5), &[], run.now);
+        run.buffer
+            .insert(SequenceNumber(n as u16), RtpTime(5), &[0xFF; 2000], run.now);
+        run.pull();
+        run.pull();
+    }
+    let lag = 60 * 48;
+    assert_eq!(run.out[lag..], decoded(&packets)[..run.out.len() - lag]);
+    let counters = run.buffer.counters();
+    assert_eq!(counters.duplicate, 50);
+    assert_eq!(counters.dropped, 150);
+    assert_eq!(counters.restarts, 1);
+}
+
+#[test]
+fn a_sender_that_starts_over_is_followed() {
+    let packets = packets(60);
+    let mut run = Run::new(fixed(40)).play(&packets, &on_time(60), 1_200);
+    for (first_sequence, first_timestamp) in [(20_000, 77), (20_061, 4_000_000_000)] {
+        (run.first_sequence, run.first_timestamp) = (first_sequence, first_timestamp);
+        run.out.clear();
+        run = run.play(&packets, &on_time(60), 1_200);
+        let loud = run.out[10_000..].iter().filter(|s| s.abs() > 0.01).count();
+        assert!(loud > 40_000, "{loud}");
+    }
+    assert_eq!(run.buffer.counters().restarts, 3);
+}
+
+#[test]
+fn a_clock_that_was_paused_is_followed_after_a_few_packets() {
+    let packets = packets(200);
+    // One second of nothing, after which time stamps go on as if there had been none.
+    let arrivals: Vec<_> = (0..200)
+        .map(|packet| Arrival {
+            at_ms: packet as i64 * 20 + if packet >= 100 { 1_000 } else { 0 },
+            packet,
+        })
+        .collect();
+    let run = Run::new(fixed(60)).play(&packets, &arrivals, 5_000);
+    let counters = run.buffer.counters();
+    assert_eq!(counters.restarts, 2);
+    assert!(counters.late <= 6 && counters.played >= 190, "{counters:?}");
+}
+
+#[test]
+fn a_silent_sender_costs_a_second_of_concealment_and_no_more() {
+    let packets = packets(20);
+    let mut run = Run::new(fixed(40)).play(&packets, &on_time(20), 10_000);
+    let counters = run.buffer.counters();
+    assert!((CONCEAL_MAX..CONCEAL_MAX + 960).contains(&counters.concealed_samples));
+    assert!(run.out[100_000..].iter().all(|&s| s == 0.0));
+    assert_eq!(run.buffer.playhead(), None);
+    assert!(!run.buffer.pull(&mut [0.0; BLOCK_SAMPLES], run.now));
+}
+
+#[test]
+fn a_first_packet_that_was_overtaken_still_plays() {
+    let packets = packets(30);
+    let mut run = Run::new(fixed(60));
+    run.insert(&packets, 1);
+    run.insert(&packets, 0);
+    for n in 2..30 {
+        run.insert(&packets, n);
+        run.pull();
+        run.pull();
+    }
+    assert_eq!(run.buffer.counters().late, 0);
+    assert_eq!(run.buffer.counters().concealed_samples, 0);
+}
+
+#[test]
+fn pulling_never_grows_its_memory() {
+    let packets = packets(200);
+    let mut run = Run::new(JitterConfig::interactive());
+    let capacity = run.buffer.ready.capacity();
+    for n in 0..200 {
+        if n % 7 != 0 {
+            run.insert(&packets, n);
+        }
+        run.buffer.delay.wanted = if n % 2 == 0 { 2_000 } else { -2_000 };
+        run.pull();
+        run.pull();
+        assert_eq!(run.buffer.ready.capacity(), capacity);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Loss, doubling, reordering and jitter in any mix: every packet is accounted for, sound keeps
+    /// its range, and what is within the delay is played exactly.
+    #[test]
+    fn any_network_is_survived_and_accounted_for(
+        fates in prop::collection::vec((0u8..20, 0i64..160), 80..160),
+        delay_ms in 20u64..200,
+    ) {
+        let packets = packets(fates.len());
+        let mut arrivals = Vec::new();
+        for (packet, (fate, jitter_ms)) in fates.iter().enumerate() {
+            let at_ms = packet as i64 * 20 + jitter_ms;
+            match fate {
+                0 | 1 => {}
+                2 => {
+                    arrivals.push(Arrival { at_ms, packet });
+                    arrivals.push(Arrival { at_ms: at_ms + 35, packet });
+                }
+                _ => arrivals.push(Arrival { at_ms, packet }),
+            }
+        }
+        let sent = arrivals.len() as u64;
+        let end_ms = fates.len() as i64 * 20 + 400;
+        let run = Run::new(fixed(delay_ms)).play(&packets, &arrivals, end_ms);
+        let counters = run.buffer.counters();
+        let waiting = run.buffer.slots.iter().filter(|slot| slot.waiting).count() as u64;
+        prop_assert_eq!(counters.received, sent);
+        let JitterCounters { late, duplicate, dropped, played, .. } = counters;
+        prop_assert_eq!(late + duplicate + dropped + played + waiting, sent);
+        prop_assert_eq!(run.out.len(), end_ms as usize * 48);
+        prop_assert!(run.out.iter().all(|s| s.abs() <= 1.5));
+    }
+
+    /// Jitter, doubling and reordering below the delay leave no trace at all.
+    #[test]
+    fn what_fits_into_the_delay_leaves_no_trace(
+        fates in prop::collection::vec((any::<bool>(), 0i64..100), 60..120),
+    ) {
+        let packets = packets(fates.len());
+        let mut arrivals = Vec::new();
+        for (packet, (double, jitter_ms)) in fates.iter().enumerate() {
+            let at_ms = packet as i64 * 20 + if packet == 0 { 0 } else { *jitter_ms };
+            arrivals.push(Arrival { at_ms, packet });
+            if *double {
+                arrivals.push(Arrival { at_ms: at_ms + 60, packet });
+            }
+        }
+        let end_ms = fates.len() as i64 * 20;
+        let run = Run::new(fixed(120)).play(&packets, &arrivals, end_ms);
+        let lag = 120 * 48;
+        prop_assert_eq!(&run.out[lag..], &decoded(&packets)[..run.out.len() - lag]);
+        prop_assert_eq!(run.buffer.counters().late, 0);
+    }
+
+    /// Whatever the numbers and payloads, nothing panics and memory stays bounded.
+    #[test]
+    fn hostile_packets_are_survived(
+        inputs in prop::collection::vec(
+            (any::<u16>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..40)), 1..200),
+    ) {
+        let mut buffer = AudioJitterBuffer::new(JitterConfig::interactive()).unwrap();
+        let mut block = [0.0; BLOCK_SAMPLES];
+        let now = Instant::now();
+        for (sequence, timestamp, payload) in inputs {
+            buffer.insert(SequenceNumber(sequence), RtpTime(timestamp), &payload, now);
+            buffer.pull(&mut block, now);
+            prop_assert!(block.iter().all(|s| s.is_finite()));
+        }
+    }
+}
