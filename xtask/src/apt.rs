@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{is_installed, output, program, run};
+use crate::process::{is_installed, output, program};
 
 /// What compiling needs: C and C++ for libwebm and opus, clang for bindings, the codecs' and the
 /// window's headers.
@@ -42,7 +42,7 @@ pub fn ensure(lists: &[&[&str]]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    println!("Installing {}", missing.join(" "));
+    println!("Installing {} (this can take minutes)", missing.join(" "));
     apt_get(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
@@ -87,9 +87,9 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
             arguments.join(" ")
         ),
     };
-    run(command
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+    // Its thousands of lines help nobody; its last words stand in the error.
+    output(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    Ok(())
 }
 
 #[cfg(test)]
