@@ -232,7 +232,7 @@ impl Room {
         if occupant.token.is_none() {
             return self.remove(&seat.peer, Departure::SocketClosed);
         }
-        occupant.socket_lost_at = Some(now);
+        occupant.socket_lost_at.get_or_insert(now);
         self.note_presence(&seat.peer, now);
     }
 

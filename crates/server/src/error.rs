@@ -47,4 +47,34 @@ pub enum Error {
     /// The TLS library refused our own key; this is a defect of Snug.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// The media plane did not start.
+    #[error("media cannot be set up: {0}")]
+    Media(#[from] crate::transport::Error),
+}
+
+impl Error {
+    /// Returns what its user can do about it, as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Error::PortInUse(address) => format!(
+                "Is Snug running already? Stop it, or choose another port than {}.",
+                address.port()
+            ),
+            Error::Listen { .. } => {
+                "Choose an address of this computer, and a port above 1023.".into()
+            }
+            Error::IdentityFile { path, .. } => {
+                format!(
+                    "Make {} readable and writable for you, or choose another folder.",
+                    path.display()
+                )
+            }
+            Error::IdentityDamaged { path, .. } => format!(
+                "Remove {} for a new identity. Everyone who knows the old one will be warned.",
+                path.display()
+            ),
+            Error::BadAddress { expected, .. } => format!("Write {expected}."),
+            Error::Tls(_) | Error::Media(_) => return None,
+        })
+    }
 }

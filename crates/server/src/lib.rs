@@ -1,4 +1,19 @@
 //! The room server: listener, sockets, rooms, media transport.
+//!
+//! It refuses to know what a client looks like: whoever speaks Phoenix Channels and media events
+//! may join. Start from [`Server`] and [`Config`]; inside, from `room_task` (what happens in a
+//! room) and [`transport`] (what happens to a packet).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), snug_server::Error> {
+//! use snug_server::{Config, Server};
+//!
+//! let server = Server::start(Config { data_dir: "snug-data".into(), ..Config::default() }).await?;
+//! println!("{:?} with key {}", server.addresses(), server.pin());
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod config;
 mod counters;
@@ -6,7 +21,12 @@ mod error;
 pub mod http;
 mod identity;
 pub mod listener;
+mod negotiation;
 mod origin;
+mod peer_channel;
+mod registry;
+mod room_task;
+mod server;
 pub mod socket;
 pub mod tls;
 pub mod transport;
@@ -16,3 +36,5 @@ pub use counters::{Counter, Counters};
 pub use error::Error;
 pub use identity::{Identity, pin_of};
 pub use origin::{OriginRules, machine_name};
+pub use server::Server;
+pub use snug_room::RoomPolicy;

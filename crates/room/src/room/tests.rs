@@ -429,7 +429,7 @@ fn apply(step: &Step, world: &mut World, people: &mut Vec<Person>) {
                 world.room.handle_socket_lost(seat, at);
             }
             person.gone |= person.token.is_none();
-            person.lost = Some(now);
+            person.lost = person.lost.or(Some(now));
         }
         Step::Heard { who } => {
             let Some(person) = people.get_mut(*who) else {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 /// Tells the transport what should be. Commands take effect in the order in which they were
 /// sent; one that names an unknown peer is counted and ignored, since the peer may have gone
 /// while the command was on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TransportCommand {
     /// Expects a peer. Nothing is accepted from it before [`SetRemote`](Self::SetRemote).
     AddPeer {

@@ -1,0 +1,25 @@
+//! Agreeing with one peer on what flows between it and the room.
+//!
+//! The server always asks (`offerData`) and the client always offers; see [`Negotiation`] for the
+//! rules. [`Offer`] reads a session description, [`Answer`] writes one. Everything here is plain
+//! data: no tokio, no sockets, no clock.
+
+mod answer;
+mod attributes;
+mod offer;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use answer::{Answer, Candidates};
+#[cfg(test)]
+use offer::SDP_BYTES_MAX;
+pub(crate) use offer::{Direction, Offer, OfferError, Section};
+pub(crate) use state::{Agreed, Negotiation, OwnTrack, Wanted};
+
+/// How many media sections one session description may hold: every track of a full room, and the
+/// peer's own. Each costs a few hundred bytes in every answer.
+pub(crate) const SECTIONS_MAX: usize = 1024;
+
+/// How many tracks one peer may publish: camera, microphone, screen with sound, and as many again.
+pub(crate) const TRACKS_PER_PEER_MAX: usize = 8;

@@ -1,0 +1,173 @@
+//! The one owner of all rooms: looks a room up or starts it, and buries it.
+
+use std::collections::HashMap;
+
+use snug_protocol::{ReasonCode, RoomName};
+use snug_room::{Lease, ROOMS_MAX, Registry, RoomId, RoomPolicy};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::room_task::{RoomHandle, RoomTask, Surroundings};
+
+/// Requests that wait: a thousand joiners in one instant. More wait in their sockets.
+const REQUESTS_MAX: usize = 1024;
+
+/// Reaches the registry. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Rooms {
+    requests: mpsc::Sender<Request>,
+}
+
+/// The way to a room, and what keeps it from ending meanwhile.
+pub(crate) type Way = (RoomHandle, Lease);
+
+#[derive(Debug)]
+enum Request {
+    LookUp {
+        name: RoomName,
+        reply: oneshot::Sender<Result<Way, ReasonCode>>,
+    },
+    MayEnd {
+        room: RoomId,
+        reply: oneshot::Sender<bool>,
+    },
+    List {
+        name: RoomName,
+        reply: oneshot::Sender<Result<(), ReasonCode>>,
+    },
+    Count {
+        reply: oneshot::Sender<usize>,
+    },
+}
+
+impl Rooms {
+    /// Finds the room of that name or starts it.
+    ///
+    /// # Errors
+    /// The reason for which there is none: [`ReasonCode::NoSuchRoom`],
+    /// [`ReasonCode::ServerFull`] or [`ReasonCode::ServerStopping`].
+    pub async fn look_up_or_start(&self, name: RoomName) -> Result<Way, ReasonCode> {
+        let answer = self.ask(|reply| Request::LookUp { name, reply }).await;
+        answer.unwrap_or(Err(ReasonCode::ServerStopping))
+    }
+
+    /// Whether an empty room may end; after yes it must.
+    pub async fn may_end(&self, room: RoomId) -> bool {
+        self.ask(|reply| Request::MayEnd { room, reply })
+            .await
+            .unwrap_or(true)
+    }
+
+    /// Allows a room to be joined on a server that hosts listed rooms only.
+    ///
+    /// # Errors
+    /// [`ReasonCode::ServerFull`] when there are too many, [`ReasonCode::ServerStopping`].
+    pub async fn list(&self, name: RoomName) -> Result<(), ReasonCode> {
+        let answer = self.ask(|reply| Request::List { name, reply }).await;
+        answer.unwrap_or(Err(ReasonCode::ServerStopping))
+    }
+
+    /// Returns how many rooms there are.
+    pub async fn count(&self) -> usize {
+        self.ask(|reply| Request::Count { reply })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Asks the owner; `None` when it is gone.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The owner. Dropping it ends all rooms.
+pub(crate) struct RegistryTask {
+    registry: Registry,
+    handles: HashMap<RoomId, RoomHandle>,
+    tasks: JoinSet<()>,
+    ids: HashMap<Id, RoomId>,
+    around: Surroundings,
+    rooms: Rooms,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl RegistryTask {
+    /// Makes a registry without rooms, and what reaches it.
+    pub fn new(policy: RoomPolicy, around: Surroundings) -> (Self, Rooms) {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let rooms = Rooms { requests: sender };
+        let task = Self {
+            registry: Registry::new(policy, ROOMS_MAX),
+            handles: HashMap::new(),
+            tasks: JoinSet::new(),
+            ids: HashMap::new(),
+            around,
+            rooms: rooms.clone(),
+            requests,
+        };
+        (task, rooms)
+    }
+
+    /// Serves until told to stop; then all rooms end.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                Some(request) = self.requests.recv() => self.handle(request),
+                Some(ended) = self.tasks.join_next_with_id() => self.bury(ended),
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Answers; an asker that gave up needs no answer.
+    fn handle(&mut self, request: Request) {
+        let heard = match request {
+            Request::LookUp { name, reply } => reply.send(self.look_up_or_start(&name)).is_ok(),
+            Request::MayEnd { room, reply } => {
+                let may_end = self.registry.end_if_unused(room);
+                if may_end {
+                    self.handles.remove(&room);
+                }
+                reply.send(may_end).is_ok()
+            }
+            Request::List { name, reply } => reply.send(self.registry.list(name)).is_ok(),
+            Request::Count { reply } => reply.send(self.registry.len()).is_ok(),
+        };
+        if !heard {
+            tracing::trace!("an asker gave up");
+        }
+    }
+
+    fn look_up_or_start(&mut self, name: &RoomName) -> Result<Way, ReasonCode> {
+        let found = self.registry.look_up_or_start(name)?;
+        if found.is_new {
+            let (task, handle) = RoomTask::new(found.room, self.rooms.clone(), &self.around);
+            let task = self.tasks.spawn(task.run());
+            self.ids.insert(task.id(), found.room);
+            self.handles.insert(found.room, handle);
+        }
+        let handle = self
+            .handles
+            .get(&found.room)
+            .expect("every room that runs has a handle");
+        Ok((handle.clone(), found.lease))
+    }
+
+    /// Forgets a room whose task ended, and says so when it did not end well.
+    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let task = match &ended {
+            Ok((task, ())) => *task,
+            Err(error) => {
+                tracing::error!("a room's task panicked; the others go on");
+                error.id()
+            }
+        };
+        if let Some(room) = self.ids.remove(&task) {
+            self.registry.forget(room);
+            self.handles.remove(&room);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! One task a room: owns the call, the ways to its peers' channels and to the media plane.
+//!
+//! Rules, each with its why:
+//! - The task only carries messages in and actions out; every decision is [`Call`]'s.
+//! - It never waits for a peer: a full mailbox closes that peer's socket. It never waits for the
+//!   media plane either: commands that do not fit are kept in order and tried again.
+//! - When it ends for whatever reason, a panic included, its peers' channels are closed: nobody
+//!   sits in a room that is no longer there.
+//! - It ends when nobody is in it, if the registry agrees; see `snug_room::Registry`.
+
+mod call;
+mod letter;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use snug_protocol::{PeerId, ReasonCode};
+use snug_room::{Admission, Lease, RoomId, Seat};
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use call::{HangUp, Keys, Newcomer, Said, SaidOffer, Site};
+pub(crate) use letter::Letter;
+
+use crate::peer_channel::PeerInfo;
+use crate::registry::Rooms;
+use crate::socket::{Mailbox, MailboxError};
+use crate::transport::{RoomKey, SendError, TransportCommand, TransportEvent, TransportHandle};
+use call::{Action, Call};
+
+/// Messages that wait for a room: when it is full the readers of its peers' sockets wait, and
+/// TCP pushes back on those who speak too much.
+const MAILBOX_MAX: usize = 256;
+
+/// Reports that wait for a room: two a second of each of a hundred peers. More are dropped and
+/// counted by the media plane.
+const REPORTS_MAX: usize = 256;
+
+/// How long the media plane is left alone when its queue is full.
+const TRANSPORT_REST: Duration = Duration::from_millis(5);
+
+/// Commands kept for a media plane that does not keep up; beyond this it is broken, and so is
+/// the room.
+const PENDING_MAX: usize = 8192;
+
+/// How long an empty room waits for somebody who is on the way before it asks again to end.
+const EMPTY_REST: Duration = Duration::from_millis(50);
+
+/// How long a room without deadlines sleeps; any time will do.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What is said to a room.
+#[derive(Debug)]
+pub(crate) enum RoomMessage {
+    /// Somebody wants in.
+    Join {
+        /// Who.
+        newcomer: Box<Newcomer>,
+        /// How to reach it.
+        mailbox: Mailbox<PeerInfo>,
+        /// Keeps the room from ending before this is read.
+        lease: Lease,
+        /// Where to answer.
+        reply: oneshot::Sender<Result<Admission, ReasonCode>>,
+    },
+    /// A peer says something.
+    Said {
+        /// Who.
+        seat: Seat,
+        /// What.
+        said: Said,
+    },
+    /// A peer leaves.
+    Leave {
+        /// Who.
+        seat: Seat,
+    },
+    /// A peer's socket is gone, or its channel crashed.
+    SocketLost {
+        /// Whose.
+        seat: Seat,
+    },
+}
+
+/// Reaches a room. Cheap to clone; it may be gone by the time something is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct RoomHandle {
+    mailbox: mpsc::Sender<RoomMessage>,
+}
+
+impl RoomHandle {
+    /// Sends a message, waiting while the room is busy. Returns false when the room is gone.
+    pub async fn send(&self, message: RoomMessage) -> bool {
+        self.mailbox.send(message).await.is_ok()
+    }
+}
+
+/// What a room needs from the rest of the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    /// What all calls share.
+    pub site: Arc<Site>,
+    /// The media plane.
+    pub transport: TransportHandle,
+}
+
+/// A room at work. See the module for its rules.
+pub(crate) struct RoomTask {
+    id: RoomId,
+    key: RoomKey,
+    call: Call,
+    links: Links,
+    rooms: Rooms,
+    mailbox: mpsc::Receiver<RoomMessage>,
+    transport: TransportHandle,
+    pending: VecDeque<TransportCommand>,
+    reports: mpsc::Receiver<TransportEvent>,
+    /// Kept so that each peer of the media plane gets a clone.
+    report_to: mpsc::Sender<TransportEvent>,
+}
+
+/// What woke the room.
+enum Woken {
+    Message(Option<RoomMessage>),
+    Report(TransportEvent),
+    Time,
+}
+
+impl RoomTask {
+    /// Makes a room with nobody in it, and what reaches it.
+    pub fn new(id: RoomId, rooms: Rooms, around: &Surroundings) -> (Self, RoomHandle) {
+        let (sender, mailbox) = mpsc::channel(MAILBOX_MAX);
+        let (report_to, reports) = mpsc::channel(REPORTS_MAX);
+        let task = Self {
+            id,
+            key: RoomKey(around.site.keys.next()),
+            call: Call::new(Arc::clone(&around.site)),
+            links: Links::default(),
+            rooms,
+            mailbox,
+            transport: around.transport.clone(),
+            pending: VecDeque::new(),
+            reports,
+            report_to,
+        };
+        (task, RoomHandle { mailbox: sender })
+    }
+
+    /// Serves the room until nobody needs it.
+    pub async fn run(mut self) {
+        loop {
+            let wake_at = self.wake_at();
+            let woken = tokio::select! {
+                message = self.mailbox.recv() => Woken::Message(message),
+                Some(report) = self.reports.recv() => Woken::Report(report),
+                () = tokio::time::sleep_until(wake_at.into()) => Woken::Time,
+            };
+            let now = Instant::now();
+            match woken {
+                Woken::Message(Some(message)) => self.handle_message(message, now),
+                Woken::Message(None) => break,
+                Woken::Report(report) => self.call.handle_transport(report, now),
+                Woken::Time => self.handle_timeout(now),
+            }
+            self.act(now);
+            if !self.flush() {
+                break;
+            }
+            if self.call.is_empty() && self.rooms.may_end(self.id).await {
+                break;
+            }
+        }
+        tracing::debug!(ignored = ?self.call.ignored(), "a room ends");
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let rest = self.call.is_empty().then(|| now + EMPTY_REST);
+        let retry = (!self.pending.is_empty()).then(|| now + TRANSPORT_REST);
+        let due = self.call.deadline();
+        [rest, retry, due]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + IDLE)
+    }
+
+    fn handle_message(&mut self, message: RoomMessage, now: Instant) {
+        match message {
+            RoomMessage::Join {
+                newcomer,
+                mailbox,
+                lease,
+                reply,
+            } => {
+                self.note_sockets(now);
+                let admitted = self.call.handle_join(*newcomer, now);
+                let seat = admitted
+                    .as_ref()
+                    .ok()
+                    .map(|admission| admission.seat.clone());
+                if let Some(seat) = seat.clone() {
+                    self.links.open(seat, mailbox);
+                }
+                drop(lease);
+                if let (Err(_), Some(seat)) = (reply.send(admitted), seat) {
+                    // The joiner gave up while it was let in.
+                    self.call.handle_leave(&seat, now);
+                }
+            }
+            RoomMessage::Said { seat, said } => self.call.handle_said(&seat, said, now),
+            RoomMessage::Leave { seat } => self.call.handle_leave(&seat, now),
+            RoomMessage::SocketLost { seat } => {
+                self.note_sockets(now);
+                self.links.close(&seat);
+                self.call.handle_socket_lost(&seat, now);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.note_sockets(now);
+        self.call.handle_timeout(now);
+    }
+
+    /// Looks when each socket was last heard, and which are gone without a word.
+    fn note_sockets(&mut self, now: Instant) {
+        for (peer, link) in &self.links.open {
+            self.call
+                .handle_socket_heard(peer, link.mailbox.last_heard(), now);
+        }
+        for seat in self.links.take_closed() {
+            self.call.handle_socket_lost(&seat, now);
+        }
+    }
+
+    /// Does what the call decided.
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.call.poll_action() {
+            match action {
+                Action::Tell { peer, letter } => {
+                    if let Some(seat) = self.links.tell(&peer, letter) {
+                        self.call.handle_socket_lost(&seat, now);
+                    }
+                }
+                Action::AddPeer { peer, ice } => {
+                    let (room, events) = (self.key, self.report_to.clone());
+                    self.pending.push_back(TransportCommand::AddPeer {
+                        peer,
+                        room,
+                        ice,
+                        events,
+                    });
+                }
+                Action::Transport(command) => self.pending.push_back(command),
+                Action::End { peer, hang_up } => self.links.end(&peer, hang_up),
+            }
+        }
+    }
+
+    /// Hands the media plane what it can take. Returns false when there is no media plane.
+    fn flush(&mut self) -> bool {
+        while let Some(command) = self.pending.front() {
+            match self.transport.send(command.clone()) {
+                Ok(()) => drop(self.pending.pop_front()),
+                Err(SendError::Full) if self.pending.len() < PENDING_MAX => return true,
+                Err(error) => {
+                    tracing::error!(%error, "a room ends");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// The ways to the peers' present channels. Dropping it closes them all.
+#[derive(Default)]
+struct Links {
+    open: BTreeMap<PeerId, Link>,
+}
+
+struct Link {
+    seat: Seat,
+    mailbox: Mailbox<PeerInfo>,
+}
+
+impl Links {
+    /// Opens the way to a seat's new channel; the former one is closed.
+    fn open(&mut self, seat: Seat, mailbox: Mailbox<PeerInfo>) {
+        let former = self.open.insert(seat.peer.clone(), Link { seat, mailbox });
+        if let Some(former) = former {
+            former.hang_up(HangUp::Close);
+        }
+    }
+
+    /// Closes the way to a channel that is gone, unless another took its place.
+    fn close(&mut self, seat: &Seat) {
+        if self
+            .open
+            .get(&seat.peer)
+            .is_some_and(|link| link.seat == *seat)
+        {
+            self.open.remove(&seat.peer);
+        }
+    }
+
+    /// Takes out the channels whose sockets are gone or going.
+    fn take_closed(&mut self) -> Vec<Seat> {
+        let closed: Vec<Seat> = self
+            .open
+            .values()
+            .filter(|link| link.mailbox.is_closed())
+            .map(|link| link.seat.clone())
+            .collect();
+        for seat in &closed {
+            self.open.remove(&seat.peer);
+        }
+        closed
+    }
+
+    /// Sends a letter. Returns the seat when its socket turns out to be gone.
+    fn tell(&mut self, peer: &PeerId, letter: Letter) -> Option<Seat> {
+        let link = self.open.get(peer)?;
+        let error = link.mailbox.try_send(PeerInfo::Letter(letter)).err()?;
+        if error == MailboxError::Full {
+            tracing::warn!(
+                reason = ReasonCode::SlowConsumer.code(),
+                "a socket is closed"
+            );
+        }
+        self.open.remove(peer).map(|link| link.seat)
+    }
+
+    fn end(&mut self, peer: &PeerId, hang_up: Option<HangUp>) {
+        let link = self.open.remove(peer);
+        if let (Some(link), Some(how)) = (link, hang_up) {
+            link.hang_up(how);
+        }
+    }
+}
+
+impl Link {
+    fn hang_up(&self, how: HangUp) {
+        if let Err(error) = self.mailbox.try_send(PeerInfo::HangUp(how)) {
+            tracing::debug!(%error, "a channel was ended with its socket");
+        }
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        for link in self.open.values() {
+            link.hang_up(HangUp::Close);
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! The call of one room: its people, their tracks and the talks with each of them, as plain data.
+//!
+//! Rules, each with its why (the order of events is what the npm client bears):
+//! - `connected` comes first, then `tracksAdded` for each publisher, then `offerData`.
+//! - `tracksRemoved` comes before `endpointRemoved`, and neither is about the receiver itself.
+//! - Nobody hears of a peer that has not connected, nor of a track it does not know.
+//! - The media plane is told before the peer is: media never meets an unprepared plane.
+//! - Whatever a peer says that makes no sense is counted and ignored, except an offer that
+//!   cannot be answered: it would leave the peer waiting for good, so it is removed with a reason.
+//! - News to a Snug peer is kept for a while: what a broken socket swallowed is sent again when
+//!   the peer comes back, and its client bears hearing things twice.
+
+mod publishing;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use snug_protocol::{
+    Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
+    SnugEvent, Track, TrackId, TurnServer,
+};
+use snug_room::{Admission, Departure, Joiner, Output, Patience, Room, Seat};
+
+use super::letter::{Journal, Letter};
+use crate::negotiation::{Negotiation, OwnTrack, Wanted};
+use crate::transport::{
+    IceCredentials, Kind, PeerKey, RejectReason, TrackKey, TransportCommand, TransportEvent,
+};
+
+pub(crate) use talk::{Said, SaidOffer};
+
+/// The kind of endpoint that a person's program is, on the wire.
+const WEBRTC: &str = "webrtc";
+
+/// How far before a socket's last sign of life news may have been swallowed by its break.
+const SWALLOWED: Duration = Duration::from_secs(2);
+
+/// What all calls of a server share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// SHA-256 of the DTLS certificate.
+    pub fingerprint: [u8; 32],
+    /// The UDP port of the media plane.
+    pub media_port: u16,
+    /// Outside addresses of a host behind a router.
+    pub announced: Vec<SocketAddr>,
+    /// How long silence is borne.
+    pub patience: Patience,
+    /// Where keys for the media plane come from.
+    pub keys: Keys,
+}
+
+/// Counts out keys that no two peers, rooms or tracks of a server share.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(AtomicU32);
+
+impl Keys {
+    /// Returns a number that was not given out before.
+    pub fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Somebody at the door, with what chance has provided for them.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    /// Who wants to sit where.
+    pub joiner: Joiner,
+    /// Whether it is a Snug program.
+    pub is_snug: bool,
+    /// The address on which its WebSocket arrived.
+    pub local: IpAddr,
+    /// Our side of its first ICE generation.
+    pub ice: IceCredentials,
+    /// Where the numbers of the sources that it receives begin.
+    pub first_ssrc: u32,
+    /// TURN servers for it, valid as long as it stays.
+    pub turn_servers: Vec<TurnServer>,
+}
+
+/// What the shell has to do, in order.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Send a letter to a peer's present channel.
+    Tell {
+        /// Whom.
+        peer: PeerId,
+        /// What.
+        letter: Letter,
+    },
+    /// Expect a peer on the media plane.
+    AddPeer {
+        /// Who.
+        peer: PeerKey,
+        /// Our side of its first ICE generation.
+        ice: IceCredentials,
+    },
+    /// Tell the media plane.
+    Transport(TransportCommand),
+    /// A peer is gone: end its channel like this, or let it be.
+    End {
+        /// Who.
+        peer: PeerId,
+        /// How.
+        hang_up: Option<HangUp>,
+    },
+}
+
+/// How a channel is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HangUp {
+    /// `phx_close`: the client stays away.
+    Close,
+    /// `phx_error`: the client joins again by itself.
+    Crash,
+}
+
+/// What peers said that was ignored.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    /// Media events of a type that is not known.
+    pub unknown: u64,
+    /// Events from a former socket, or before `connect`.
+    pub stale: u64,
+    /// Tracks that were not the peer's own, or too many.
+    pub tracks: u64,
+    /// Words about tracks that are not there.
+    pub strays: u64,
+}
+
+/// The call of one room. See the module for its rules.
+#[derive(Debug)]
+pub(crate) struct Call {
+    site: Arc<Site>,
+    room: Room,
+    members: BTreeMap<PeerId, Member>,
+    by_key: BTreeMap<PeerKey, PeerId>,
+    tracks: BTreeMap<TrackId, Published>,
+    ignored: Ignored,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Debug)]
+struct Member {
+    key: PeerKey,
+    metadata: Value,
+    local: IpAddr,
+    turn_servers: Vec<TurnServer>,
+    negotiation: Negotiation,
+    /// Kept for Snug peers alone; nobody else can come back.
+    journal: Option<Journal>,
+    socket_heard_at: Instant,
+    is_away: bool,
+    /// More was told while it was away than is kept for its return.
+    has_missed_news: bool,
+}
+
+#[derive(Debug)]
+struct Published {
+    key: TrackKey,
+    owner: PeerId,
+    kind: Kind,
+    stream: String,
+    label: String,
+    metadata: Value,
+    simulcast: SimulcastConfig,
+    own: OwnTrack,
+}
+
+impl Call {
+    /// Starts a call with nobody in it.
+    pub fn new(site: Arc<Site>) -> Self {
+        Self {
+            room: Room::new(site.patience),
+            site,
+            members: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            ignored: Ignored::default(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Seats a newcomer, or somebody who comes back.
+    ///
+    /// # Errors
+    /// The reason for which the room has no seat for them.
+    pub fn handle_join(
+        &mut self,
+        newcomer: Newcomer,
+        now: Instant,
+    ) -> Result<Admission, ReasonCode> {
+        let Newcomer {
+            joiner,
+            is_snug,
+            local,
+            ice,
+            first_ssrc,
+            turn_servers,
+        } = newcomer;
+        let admission = self.room.handle_join(joiner, now)?;
+        let peer = &admission.seat.peer;
+        if admission.resumed {
+            self.welcome_back(peer, local, now);
+        } else {
+            let key = PeerKey(self.site.keys.next());
+            let member = Member {
+                key,
+                metadata: Value::Null,
+                local,
+                turn_servers,
+                negotiation: Negotiation::new(peer.clone(), ice, first_ssrc),
+                journal: is_snug.then(Journal::default),
+                socket_heard_at: now,
+                is_away: false,
+                has_missed_news: false,
+            };
+            self.members.insert(peer.clone(), member);
+            self.by_key.insert(key, peer.clone());
+        }
+        self.settle(now);
+        Ok(admission)
+    }
+
+    /// Notes that a peer says goodbye.
+    pub fn handle_leave(&mut self, seat: &Seat, now: Instant) {
+        self.room.handle_leave(seat);
+        self.settle(now);
+    }
+
+    /// Notes that a peer's socket is gone.
+    pub fn handle_socket_lost(&mut self, seat: &Seat, now: Instant) {
+        if self.room.is_current(seat)
+            && let Some(member) = self.members.get_mut(&seat.peer)
+        {
+            member.is_away = true;
+        }
+        self.room.handle_socket_lost(seat, now);
+        self.settle(now);
+    }
+
+    /// Notes when a peer's present socket was last heard. [`Call::handle_timeout`] follows, once
+    /// for all peers.
+    pub fn handle_socket_heard(&mut self, peer: &PeerId, at: Instant, now: Instant) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.socket_heard_at = member.socket_heard_at.max(at);
+            self.room.handle_heard(peer, at, now);
+        }
+    }
+
+    /// Takes a report of the media plane.
+    pub fn handle_transport(&mut self, event: TransportEvent, now: Instant) {
+        let key = match event {
+            TransportEvent::Connected { peer }
+            | TransportEvent::Heard { peer, .. }
+            | TransportEvent::Rejected { peer, .. }
+            | TransportEvent::Closed { peer } => peer,
+        };
+        let Some(peer) = self.by_key.get(&key).cloned() else {
+            return; // It was on its way while the peer left.
+        };
+        match event {
+            TransportEvent::Connected { .. } => {
+                if let Some(member) = self.members.get_mut(&peer) {
+                    member.negotiation.handle_connected();
+                }
+                self.room.handle_heard(&peer, now, now);
+            }
+            TransportEvent::Heard { at, .. } => self.room.handle_heard(&peer, at, now),
+            TransportEvent::Rejected { reason, .. } => {
+                let reason = match reason {
+                    RejectReason::FingerprintMismatch => ReasonCode::FingerprintMismatch,
+                    _ => ReasonCode::MediaRefused,
+                };
+                self.room.handle_removal(&peer, reason);
+            }
+            // Clients close their media in many ways and at many times; the channel decides.
+            TransportEvent::Closed { .. } => {}
+        }
+        self.settle(now);
+    }
+
+    /// Looks after whatever is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.room.handle_timeout(now);
+        self.settle(now);
+    }
+
+    /// Returns when [`Call::handle_timeout`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let talks = self
+            .members
+            .values()
+            .filter_map(|member| member.negotiation.deadline());
+        talks.chain(self.room.deadline()).min()
+    }
+
+    /// Returns what has to be done next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether nobody is in the call and nobody's place is held.
+    pub fn is_empty(&self) -> bool {
+        self.room.is_empty()
+    }
+
+    /// What was ignored so far.
+    pub fn ignored(&self) -> Ignored {
+        self.ignored
+    }
+
+    /// Carries out what the room decided, and asks for the offers that are due.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            while let Some(output) = self.room.poll_output() {
+                match output {
+                    Output::Arrived { peer } => self.let_in(&peer, now),
+                    Output::Presence { peer, state } => self.tell_presence(&peer, state, now),
+                    Output::Gone { peer, seen, why } => self.see_off(&peer, seen, why, now),
+                }
+            }
+            self.ask_for_offers(now);
+            if !self.drop_overflowed() {
+                return;
+            }
+        }
+    }
+
+    fn ask_for_offers(&mut self, now: Instant) {
+        for (peer, member) in &mut self.members {
+            if member.is_away {
+                continue;
+            }
+            if let Some(tracks_types) = member.negotiation.poll(now) {
+                let integrated_turn_servers = member.turn_servers.clone();
+                let data = OfferData {
+                    tracks_types,
+                    integrated_turn_servers,
+                };
+                let letter = Letter::media(&ServerEvent::OfferData(data));
+                self.actions.push_back(Action::Tell {
+                    peer: peer.clone(),
+                    letter,
+                });
+            }
+        }
+    }
+
+    /// Removes those whose news outgrew what is kept for their return.
+    fn drop_overflowed(&mut self) -> bool {
+        let overflowed: Vec<PeerId> = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.has_missed_news)
+            .map(|(peer, _)| peer.clone())
+            .collect();
+        for peer in &overflowed {
+            self.room.handle_removal(peer, ReasonCode::SlowConsumer);
+        }
+        !overflowed.is_empty()
+    }
+
+    /// Makes a peer known to the others and the others to it.
+    fn let_in(&mut self, peer: &PeerId, now: Instant) {
+        let Some(member) = self.members.get(peer) else {
+            return;
+        };
+        let ice = member.negotiation.local_ice().clone();
+        self.actions.push_back(Action::AddPeer {
+            peer: member.key,
+            ice,
+        });
+        let event = ServerEvent::EndpointAdded {
+            id: peer.clone(),
+            kind: WEBRTC.to_owned(),
+            metadata: member.metadata.clone(),
+        };
+        self.tell_connected(peer);
+        self.tell_others(peer, &Letter::media(&event), now);
+        let origins: Vec<PeerId> = self.others(peer);
+        for origin in &origins {
+            self.offer_tracks_of(origin, peer, now);
+        }
+        self.tell_who_is_missed(peer, now);
+    }
+
+    /// Tells a peer its id and who else is here.
+    fn tell_connected(&mut self, peer: &PeerId) {
+        let endpoint = |id: PeerId| {
+            let metadata = self.members.get(&id).map(|member| member.metadata.clone());
+            let tracks = self.tracks_of(&id);
+            let metadata = metadata.unwrap_or_default();
+            Endpoint {
+                id,
+                kind: WEBRTC.to_owned(),
+                metadata,
+                tracks,
+            }
+        };
+        let other_endpoints = self.others(peer).into_iter().map(endpoint).collect();
+        let connected = ServerEvent::Connected {
+            id: peer.clone(),
+            other_endpoints,
+        };
+        self.tell_now(peer, Letter::media(&connected));
+    }
+
+    /// Announces what somebody publishes already, and wants it for the receiver.
+    fn offer_tracks_of(&mut self, origin: &PeerId, receiver: &PeerId, now: Instant) {
+        let tracks = self.tracks_of(origin);
+        if tracks.is_empty() {
+            return;
+        }
+        let ids: Vec<TrackId> = tracks.keys().cloned().collect();
+        let added = ServerEvent::TracksAdded {
+            endpoint_id: origin.clone(),
+            tracks,
+        };
+        self.tell_news(receiver, Letter::media(&added), now);
+        for id in ids {
+            let Some(wanted) = self.tracks.get(&id).map(Published::wanted) else {
+                continue;
+            };
+            if let Some(member) = self.members.get_mut(receiver) {
+                member.negotiation.want(id, wanted);
+            }
+        }
+    }
+
+    fn tell_who_is_missed(&mut self, peer: &PeerId, now: Instant) {
+        let state = PresenceState::Reconnecting;
+        let missed = self
+            .room
+            .seen()
+            .filter(|(other, is)| *other != peer && *is == state);
+        let missed: Vec<PeerId> = missed.map(|(other, _)| other.clone()).collect();
+        for endpoint_id in missed {
+            self.tell_snug(peer, &SnugEvent::Presence { endpoint_id, state }, now);
+        }
+    }
+
+    fn tell_presence(&mut self, peer: &PeerId, state: PresenceState, now: Instant) {
+        for other in self.others(peer) {
+            let endpoint_id = peer.clone();
+            self.tell_snug(&other, &SnugEvent::Presence { endpoint_id, state }, now);
+        }
+    }
+
+    /// Ends what is left of a peer, and tells the others if they knew it.
+    fn see_off(&mut self, peer: &PeerId, seen: bool, why: Departure, now: Instant) {
+        let Some(member) = self.members.remove(peer) else {
+            return;
+        };
+        self.by_key.remove(&member.key);
+        let is_snug = member.journal.is_some();
+        let (goodbye, hang_up) = match why {
+            Departure::Left | Departure::SocketClosed => (None, None),
+            // A Snug program joins anew by itself; others are told that they are out.
+            Departure::Vanished if is_snug => (None, Some(HangUp::Crash)),
+            Departure::Vanished => (
+                Some(ServerEvent::EndpointRemoved { id: peer.clone() }),
+                Some(HangUp::Close),
+            ),
+            Departure::Removed(reason) => (Some(error_event(reason)), Some(HangUp::Close)),
+        };
+        if let Some(event) = goodbye {
+            self.tell_now(peer, Letter::media(&event));
+        }
+        if seen {
+            self.actions
+                .push_back(Action::Transport(TransportCommand::RemovePeer {
+                    peer: member.key,
+                }));
+            self.forget_tracks_of(peer, now);
+            let removed = ServerEvent::EndpointRemoved { id: peer.clone() };
+            self.tell_others(peer, &Letter::media(&removed), now);
+        }
+        self.actions.push_back(Action::End {
+            peer: peer.clone(),
+            hang_up,
+        });
+    }
+
+    /// Sends again what the broken socket may have swallowed.
+    fn welcome_back(&mut self, peer: &PeerId, local: IpAddr, now: Instant) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        let since = member.socket_heard_at.checked_sub(SWALLOWED);
+        let news = member.journal.iter().flat_map(|journal| {
+            journal
+                .since(since.unwrap_or(member.socket_heard_at))
+                .cloned()
+        });
+        for letter in news {
+            self.actions.push_back(Action::Tell {
+                peer: peer.clone(),
+                letter,
+            });
+        }
+        member.local = local;
+        member.socket_heard_at = now;
+        member.is_away = false;
+        member.negotiation.handle_resume();
+    }
+
+    /// Lists everybody whom the others see, except one.
+    fn others(&self, peer: &PeerId) -> Vec<PeerId> {
+        self.room
+            .seen()
+            .map(|(other, _)| other)
+            .filter(|other| *other != peer)
+            .cloned()
+            .collect()
+    }
+
+    /// Sends a letter that is not worth repeating.
+    fn tell_now(&mut self, peer: &PeerId, letter: Letter) {
+        self.actions.push_back(Action::Tell {
+            peer: peer.clone(),
+            letter,
+        });
+    }
+
+    /// Sends news, and keeps it for a peer that may come back.
+    fn tell_news(&mut self, peer: &PeerId, letter: Letter, now: Instant) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        if let Some(journal) = &mut member.journal {
+            let kept = journal.push(letter.clone(), now);
+            member.has_missed_news |= member.is_away && !kept;
+        }
+        if !member.is_away {
+            self.actions.push_back(Action::Tell {
+                peer: peer.clone(),
+                letter,
+            });
+        }
+    }
+
+    fn tell_others(&mut self, peer: &PeerId, letter: &Letter, now: Instant) {
+        for other in self.others(peer) {
+            self.tell_news(&other, letter.clone(), now);
+        }
+    }
+
+    fn tell_snug(&mut self, peer: &PeerId, event: &SnugEvent, now: Instant) {
+        if self
+            .members
+            .get(peer)
+            .is_some_and(|member| member.journal.is_some())
+        {
+            self.tell_news(peer, Letter::snug(event), now);
+        }
+    }
+}
+
+impl Published {
+    fn wanted(&self) -> Wanted {
+        let Self {
+            key,
+            owner,
+            kind,
+            stream,
+            label,
+            ..
+        } = self;
+        Wanted {
+            key: *key,
+            owner: owner.clone(),
+            kind: *kind,
+            stream: stream.clone(),
+            label: label.clone(),
+        }
+    }
+
+    fn as_track(&self) -> Track {
+        Track {
+            metadata: self.metadata.clone(),
+            simulcast_config: self.simulcast.clone(),
+        }
+    }
+}
+
+fn error_event(reason: ReasonCode) -> ServerEvent {
+    let code = Some(reason.code().to_owned());
+    ServerEvent::Error {
+        message: reason.sentence().to_owned(),
+        code,
+    }
+}

@@ -1,0 +1,277 @@
+//! What follows from an offer: tracks come and go.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::Value;
+use snug_protocol::{
+    PeerId, ServerEvent, SimulcastConfig, Track, TrackId, TrackMetadata, TrackSource,
+};
+
+use super::{Action, Call, Letter, Published};
+use crate::negotiation::{Agreed, Candidates, Offer, OwnTrack};
+use crate::transport::{IceCredentials, Publish, TrackKey, TransportCommand};
+
+/// The longest identifier that a stream or a track may have in `a=msid` (RFC 8830 section 2).
+const MSID_BYTES_MAX: usize = 64;
+
+impl Call {
+    /// Answers an offer and tells everybody what changed by it.
+    pub(super) fn negotiate(
+        &mut self,
+        peer: &PeerId,
+        offer: &Offer,
+        own: &BTreeMap<String, TrackId>,
+        metadata: BTreeMap<TrackId, Value>,
+        fresh_ice: IceCredentials,
+        now: Instant,
+    ) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        let fingerprint = &self.site.fingerprint;
+        let agreed = member
+            .negotiation
+            .handle_offer(offer, own, fingerprint, fresh_ice, now);
+        self.ignored.tracks += u64::try_from(agreed.refused).unwrap_or(u64::MAX);
+        if let Some(remote) = &offer.remote {
+            self.actions
+                .push_back(Action::Transport(TransportCommand::SetRemote {
+                    peer: member.key,
+                    ice: remote.ice.clone(),
+                    fingerprint: remote.fingerprint,
+                    local_ice: agreed.local_ice.clone(),
+                }));
+        }
+        let (added, removed) = self.take_over(peer, &agreed, &metadata);
+        self.set_media(peer);
+        self.answer(peer, &agreed, now);
+        self.tell_removed(peer, &removed, now);
+        self.tell_added(peer, added, now);
+        for (id, metadata) in metadata {
+            if self.tracks.contains_key(&id) {
+                self.update_track(peer, &id, metadata, now);
+            }
+        }
+    }
+
+    /// Makes the table of tracks say what the peer publishes now. Returns what came and went.
+    fn take_over(
+        &mut self,
+        peer: &PeerId,
+        agreed: &Agreed,
+        metadata: &BTreeMap<TrackId, Value>,
+    ) -> (Vec<TrackId>, Vec<TrackId>) {
+        let still = |id: &TrackId| agreed.own.iter().any(|own| own.id == *id);
+        let mine = self.tracks.iter().filter(|(_, track)| track.owner == *peer);
+        let removed: Vec<TrackId> = mine
+            .map(|(id, _)| id)
+            .filter(|id| !still(id))
+            .cloned()
+            .collect();
+        for id in &removed {
+            self.tracks.remove(id);
+        }
+        let mut added = Vec::new();
+        for own in &agreed.own {
+            match self.tracks.get_mut(&own.id) {
+                Some(known) => known.own = own.clone(),
+                None => {
+                    let metadata = metadata.get(&own.id).cloned().unwrap_or_default();
+                    let key = TrackKey(self.site.keys.next());
+                    let track = Published::new(key, peer, own, metadata);
+                    self.tracks.insert(own.id.clone(), track);
+                    added.push(own.id.clone());
+                }
+            }
+        }
+        (added, removed)
+    }
+
+    /// Sends the answer, the ways to reach us, and what had to wait for the answer.
+    fn answer(&mut self, peer: &PeerId, agreed: &Agreed, now: Instant) {
+        let answer = ServerEvent::SdpAnswer(agreed.answer.clone());
+        self.tell_now(peer, Letter::media(&answer));
+        let Some(member) = self.members.get(peer) else {
+            return;
+        };
+        let (port, announced) = (self.site.media_port, &self.site.announced);
+        let candidates = Candidates {
+            local: member.local,
+            port,
+            announced,
+        }
+        .list();
+        for candidate in candidates {
+            self.tell_now(peer, Letter::media(&ServerEvent::Candidate(candidate)));
+        }
+        let mut released: BTreeMap<PeerId, Vec<TrackId>> = BTreeMap::new();
+        for (id, owner) in &agreed.released {
+            released.entry(owner.clone()).or_default().push(id.clone());
+        }
+        for (endpoint_id, track_ids) in released {
+            let removed = ServerEvent::TracksRemoved {
+                endpoint_id,
+                track_ids,
+            };
+            self.tell_news(peer, Letter::media(&removed), now);
+        }
+    }
+
+    /// Tells the others of new tracks, and wants them for each.
+    fn tell_added(&mut self, peer: &PeerId, ids: Vec<TrackId>, now: Instant) {
+        if ids.is_empty() {
+            return;
+        }
+        let published = |id: &TrackId| self.tracks.get(id).map(Published::as_track);
+        let tracks: BTreeMap<TrackId, Track> = ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), published(id)?)))
+            .collect();
+        let added = ServerEvent::TracksAdded {
+            endpoint_id: peer.clone(),
+            tracks,
+        };
+        self.tell_others(peer, &Letter::media(&added), now);
+        for other in self.others(peer) {
+            let Some(member) = self.members.get_mut(&other) else {
+                continue;
+            };
+            for id in &ids {
+                if let Some(track) = self.tracks.get(id) {
+                    member.negotiation.want(id.clone(), track.wanted());
+                }
+            }
+        }
+    }
+
+    /// Tells those who may hear it now that tracks are gone, and stops forwarding them.
+    fn tell_removed(&mut self, peer: &PeerId, ids: &[TrackId], now: Instant) {
+        for other in self.others(peer) {
+            let Some(member) = self.members.get_mut(&other) else {
+                continue;
+            };
+            let told: Vec<TrackId> = ids
+                .iter()
+                .filter(|id| member.negotiation.unwant(id))
+                .cloned()
+                .collect();
+            self.tell_tracks_removed(&other, peer, told, now);
+        }
+    }
+
+    /// Drops the tracks of a peer that is gone, before the others hear that it is.
+    pub(super) fn forget_tracks_of(&mut self, peer: &PeerId, now: Instant) {
+        let gone: Vec<TrackId> = self.tracks_of(peer).into_keys().collect();
+        self.tracks.retain(|_, track| track.owner != *peer);
+        for other in self.others(peer) {
+            let Some(member) = self.members.get_mut(&other) else {
+                continue;
+            };
+            let told: Vec<TrackId> = gone
+                .iter()
+                .filter(|id| member.negotiation.forget(id))
+                .cloned()
+                .collect();
+            self.tell_tracks_removed(&other, peer, told, now);
+        }
+    }
+
+    fn tell_tracks_removed(
+        &mut self,
+        receiver: &PeerId,
+        owner: &PeerId,
+        track_ids: Vec<TrackId>,
+        now: Instant,
+    ) {
+        if track_ids.is_empty() {
+            return;
+        }
+        self.set_media(receiver);
+        let removed = ServerEvent::TracksRemoved {
+            endpoint_id: owner.clone(),
+            track_ids,
+        };
+        self.tell_news(receiver, Letter::media(&removed), now);
+    }
+
+    /// Tells the media plane everything that a peer sends and receives.
+    fn set_media(&mut self, peer: &PeerId) {
+        let Some(member) = self.members.get(peer) else {
+            return;
+        };
+        let mine = self.tracks.values().filter(|track| track.owner == *peer);
+        self.actions
+            .push_back(Action::Transport(TransportCommand::SetMedia {
+                peer: member.key,
+                publish: mine.map(Published::publish).collect(),
+                subscribe: member.negotiation.subscriptions(),
+            }));
+    }
+
+    /// Lists what a peer publishes, as others are told.
+    pub(super) fn tracks_of(&self, peer: &PeerId) -> BTreeMap<TrackId, Track> {
+        let mine = self.tracks.iter().filter(|(_, track)| track.owner == *peer);
+        mine.map(|(id, track)| (id.clone(), track.as_track()))
+            .collect()
+    }
+}
+
+impl Published {
+    pub(super) fn new(key: TrackKey, owner: &PeerId, own: &OwnTrack, metadata: Value) -> Self {
+        let simulcast = SimulcastConfig {
+            enabled: !own.variants.is_empty(),
+            active_encodings: own.variants.clone(),
+            disabled_encodings: Vec::new(),
+        };
+        Self {
+            key,
+            owner: owner.clone(),
+            kind: own.kind,
+            stream: stream(owner, &metadata),
+            label: label(key, &own.id),
+            metadata,
+            simulcast,
+            own: own.clone(),
+        }
+    }
+
+    fn publish(&self) -> Publish {
+        let OwnTrack {
+            mid,
+            encodings,
+            payload_type,
+            rtx_payload_type,
+            extensions,
+            ..
+        } = &self.own;
+        Publish {
+            track: self.key,
+            kind: self.own.kind,
+            mid: mid.clone(),
+            encodings: encodings.clone(),
+            payload_type: *payload_type,
+            rtx_payload_type: *rtx_payload_type,
+            extensions: *extensions,
+        }
+    }
+}
+
+/// Names the stream of a track: one for all that a person says and shows, because the tutorial's
+/// page plays one stream a person; another for a shared screen. It never changes.
+fn stream(owner: &PeerId, metadata: &Value) -> String {
+    match TrackMetadata::from_value(metadata).source {
+        Some(TrackSource::Screensharing) => format!("{owner}-screen"),
+        _ => owner.to_string(),
+    }
+}
+
+/// Names a track within its stream: the client's own name for it, where `a=msid` can say it.
+fn label(key: TrackKey, id: &TrackId) -> String {
+    let name = id.as_str().rsplit(':').next().unwrap_or_default();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match (1..=MSID_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_token) {
+        true => name.to_owned(),
+        false => format!("track-{}", key.0),
+    }
+}

@@ -1,0 +1,240 @@
+//! A whole room server: identity, listener, registry and media plane, started and stopped as one.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use snug_protocol::{Pin, ReasonCode, RoomName};
+use snug_room::Patience;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{Gate, site, socket_route};
+use crate::listener::Listener;
+use crate::peer_channel::RoomApplication;
+use crate::registry::{RegistryTask, Rooms};
+use crate::room_task::{Keys, Site, Surroundings};
+use crate::socket::SocketOptions;
+use crate::transport::{self, Transport, TransportConfig};
+use crate::{Config, Error, Identity, OriginRules, machine_name, tls};
+
+/// Where sockets of rooms are served, as in every Phoenix application.
+const SOCKET_PATH: &str = "/socket";
+
+/// How often a port that is free for TCP may turn out to be taken for UDP, when the system
+/// chooses it.
+const PORT_TRIES: usize = 16;
+
+/// A running room server. Dropping it ends everything at once; see [`Server::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    pin: Pin,
+    rooms: Rooms,
+    stop: CancellationToken,
+    listening: JoinSet<()>,
+    stop_rooms: CancellationToken,
+    hosting: JoinSet<()>,
+    transport: Transport,
+}
+
+impl Server {
+    /// Starts a server. When this returns it answers. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`Error`]: the port is in use, an address is not ours or cannot be read, the identity
+    /// key cannot be kept.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let identity = Identity::load_or_create(&config.data_dir)?;
+        let tls = tls::server_config(&identity)?;
+        let origins = Arc::new(OriginRules::new(&config, &machine_name())?);
+        let (listener, transport) = open_ports(&config)?;
+        let port = listener.address().port();
+        let around = Surroundings {
+            site: Arc::new(Site {
+                fingerprint: transport.fingerprint(),
+                media_port: transport.port(),
+                announced: announced(&config.announce, port),
+                patience: Patience::default(),
+                keys: Keys::default(),
+            }),
+            transport: transport.handle(),
+        };
+        let (registry, rooms) = RegistryTask::new(config.rooms, around);
+        let application = RoomApplication::new(rooms.clone());
+        let options = SocketOptions::default();
+        let routes = socket_route(SOCKET_PATH, application, options, &origins);
+        let gate = Gate {
+            origins,
+            allow_plain: config.allow_plain_ws,
+        };
+        let (stop, stop_rooms) = (CancellationToken::new(), CancellationToken::new());
+        let addresses = reachable(listener.address());
+        let (mut listening, mut hosting) = (JoinSet::new(), JoinSet::new());
+        hosting.spawn(registry.run(stop_rooms.clone()));
+        listening.spawn(listener.run(site(gate, routes), tls, stop.clone()));
+        let pin = identity.pin();
+        Ok(Self {
+            addresses,
+            pin,
+            rooms,
+            stop,
+            listening,
+            stop_rooms,
+            hosting,
+            transport,
+        })
+    }
+
+    /// Returns the addresses at which the server can be reached, the loopback one first.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the fingerprint of the server's identity key.
+    pub fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    /// Lets people into a room on a server that hosts listed rooms only.
+    ///
+    /// # Errors
+    /// [`ReasonCode::ServerFull`] when too many are listed, [`ReasonCode::ServerStopping`].
+    pub async fn list_room(&self, name: RoomName) -> Result<(), ReasonCode> {
+        self.rooms.list(name).await
+    }
+
+    /// Returns how many rooms have somebody in them.
+    pub async fn room_count(&self) -> usize {
+        self.rooms.count().await
+    }
+
+    /// Stops: tells every socket (close code 1012), then ends rooms and media. Takes up to two
+    /// seconds.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        drain(&mut self.listening).await;
+        self.stop_rooms.cancel();
+        drain(&mut self.hosting).await;
+        let Self { transport, .. } = self;
+        // Its thread ends within milliseconds, but not within none.
+        let ended = tokio::task::spawn_blocking(move || transport.shutdown()).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "the media plane did not stop well");
+        }
+    }
+}
+
+async fn drain(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the server did not stop well");
+        }
+    }
+}
+
+/// Opens the TCP and the UDP port of one number.
+fn open_ports(config: &Config) -> Result<(Listener, Transport), Error> {
+    let mut tries = if config.port == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let listener = Listener::bind(config.bind, config.port)?;
+        let address = listener.address();
+        let bind = Some(address.ip()).filter(|ip| !ip.is_unspecified());
+        match Transport::start(TransportConfig {
+            bind,
+            port: address.port(),
+        }) {
+            Ok(transport) => return Ok((listener, transport)),
+            Err(transport::Error::Bind { source, .. }) => {
+                let is_taken = source.kind() == std::io::ErrorKind::AddrInUse;
+                match (is_taken, tries) {
+                    (true, 0) => return Err(Error::PortInUse(address)),
+                    (true, _) => {}
+                    (false, _) => return Err(Error::Listen { address, source }),
+                }
+            }
+            Err(error) => return Err(Error::Media(error)),
+        }
+    }
+}
+
+/// Reads the outside addresses that candidates carry; names are for links and Host alone.
+fn announced(values: &[String], port: u16) -> Vec<SocketAddr> {
+    let address = |value: &String| {
+        let bare = value.trim_start_matches('[').trim_end_matches(']');
+        let ip = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+        ip.or_else(|_| value.parse()).ok()
+    };
+    values.iter().filter_map(address).collect()
+}
+
+/// Lists where a bound address can be reached: itself, or the addresses of this computer.
+fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
+    if !bound.ip().is_unspecified() {
+        return vec![bound];
+    }
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut ips = vec![loopback];
+    match rtc_shared::ifaces::ifaces() {
+        Ok(interfaces) => {
+            let all = interfaces.iter().filter_map(|interface| interface.addr);
+            let fits = |ip: &IpAddr| ip.is_ipv4() || bound.is_ipv6();
+            ips.extend(all.map(|address| address.ip()).filter(fits));
+        }
+        Err(error) => tracing::warn!(%error, "the addresses of this computer are not known"),
+    }
+    // Link-local IPv6 addresses mean nothing without the zone of the one who uses them.
+    let is_useful = |ip: &IpAddr| match ip {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => !ip.is_unicast_link_local() && !ip.is_loopback(),
+    };
+    let mut addresses = Vec::new();
+    for ip in ips.into_iter().filter(is_useful) {
+        let address = SocketAddr::new(ip, bound.port());
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announced_addresses_get_our_port_unless_they_have_one() {
+        let values = [
+            "203.0.113.9",
+            "203.0.113.9:9",
+            "2001:db8::1",
+            "[2001:db8::1]:9",
+            "a.example",
+        ];
+        let values = values.map(str::to_owned);
+        let expected: Vec<SocketAddr> = [
+            "203.0.113.9:7684",
+            "203.0.113.9:9",
+            "[2001:db8::1]:7684",
+            "[2001:db8::1]:9",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
+        assert_eq!(announced(&values, 7684), expected);
+    }
+
+    #[test]
+    fn a_bound_address_is_reached_at_itself_and_all_of_them_at_loopback_first() {
+        let bound: SocketAddr = "[::1]:5".parse().unwrap();
+        assert_eq!(reachable(bound), [bound]);
+        let all = reachable("0.0.0.0:5".parse().unwrap());
+        assert_eq!(all[0].to_string(), "127.0.0.1:5");
+        assert!(all.iter().all(SocketAddr::is_ipv4));
+        assert_eq!(
+            all.iter()
+                .filter(|address| address.ip().is_loopback())
+                .count(),
+            1
+        );
+    }
+}
