@@ -88,7 +88,11 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
         ),
     };
     // Its thousands of lines help nobody; its last words stand in the error.
-    output(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    output(
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
     Ok(())
 }
 
