@@ -161,7 +161,7 @@ impl RegistryTask {
         let task = match &ended {
             Ok((task, ())) => *task,
             Err(error) => {
-                tracing::error!("a room's task panicked; the others go on");
+                tracing::error!(%error, "a room's task died; the others go on");
                 error.id()
             }
         };
@@ -169,5 +169,42 @@ impl RegistryTask {
             self.registry.forget(room);
             self.handles.remove(&room);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snug_room::Patience;
+
+    use super::*;
+    use crate::room_task::{Keys, Site};
+    use crate::transport::TransportHandle;
+
+    #[tokio::test]
+    async fn a_room_whose_task_died_gives_its_name_free() {
+        let (transport, _plane) = TransportHandle::detached();
+        let site = Site {
+            fingerprint: [1; 32],
+            media_port: 1,
+            announced: vec![],
+            patience: Patience::default(),
+            keys: Keys::default(),
+        };
+        let around = Surroundings {
+            site: Arc::new(site),
+            transport,
+        };
+        let (mut owner, _rooms) = RegistryTask::new(RoomPolicy::Open, around);
+        let name = RoomName::parse("a").unwrap();
+        let _way = owner.look_up_or_start(&name).unwrap();
+        owner.tasks.abort_all();
+        let ended = owner.tasks.join_next_with_id().await.unwrap();
+        assert!(ended.is_err());
+        owner.bury(ended);
+        assert!(owner.registry.is_empty() && owner.handles.is_empty() && owner.ids.is_empty());
+        assert!(owner.look_up_or_start(&name).is_ok());
+        assert_eq!(owner.registry.len(), 1);
     }
 }

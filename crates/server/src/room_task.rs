@@ -10,6 +10,8 @@
 
 mod call;
 mod letter;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
