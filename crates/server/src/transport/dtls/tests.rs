@@ -160,7 +160,9 @@ fn an_end_is_told_and_heard() {
     let mut server = serve(client.fingerprint);
     shake(&mut client, &mut server, now);
     server.close(now);
-    assert!(server.poll_transmit().is_some(), "a close_notify");
+    let goodbye = server.poll_transmit().unwrap();
+    let events = client.endpoint.read(now, PEER, None, goodbye).unwrap();
+    assert!(matches!(events[..], [EndpointEvent::PeerClosed]));
 }
 
 #[test]
