@@ -23,7 +23,7 @@ pub const BUILD: &[&str] = &[
 pub const MEDIA: &[&str] = &["ffmpeg", "espeak-ng", "python3-pip"];
 
 /// What only the tests need: network namespaces, and a display to open the window on.
-pub const TEST: &[&str] = &["iproute2", "xvfb", "xauth", "x11-apps", "x11-utils"];
+pub const TEST: &[&str] = &["iproute2", "xvfb", "x11-apps"];
 
 /// Installs the packages of `lists` that are missing.
 ///

@@ -1,6 +1,6 @@
 //! Changes the sample rate of one channel to 48 kHz by band-limited interpolation.
 //!
-//! Rules. A windowed sinc (Kaiser) is tabled in [`PHASES`] steps and interpolated linearly between
+//! Rules. A windowed sinc (Kaiser) is tabled in `PHASES` steps and interpolated linearly between
 //! them: the error of that is below -100 dB, so any pair of rates works with one small table. The
 //! input position is kept as an exact fraction, so nothing drifts however long a call lasts. Output
 //! sample 0 stands for input sample 0: the filter's delay is taken out at the start.
