@@ -1,6 +1,9 @@
 //! Real WebRTC participants over loopback: checks, handshakes, media and requests both ways.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "transport/peer.rs"]
 mod peer;
@@ -216,6 +219,69 @@ async fn a_client_that_knows_only_aes_cm_takes_part() {
         joined(&transport, &mut listener, quirks).await;
         watch(&mut listener, 20).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_does_not_interrupt_media() {
+    let transport = start();
+    let honest = Quirks::default();
+    let mut speaker = Peer::new(1, &[CAMERA, VOICE], &[], honest).await;
+    joined(&transport, &mut speaker, honest).await;
+    let _studio = Studio::open(&mut speaker);
+    let mut listener = Peer::new(2, &[], &[VOICE], honest).await;
+    joined(&transport, &mut listener, honest).await;
+    let track = timeout(PATIENCE, listener.tracks.recv())
+        .await
+        .expect("a track")
+        .unwrap();
+    receive(&track).await;
+    speaker.restart(&transport).await;
+    listener.restart(&transport).await;
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+    for _ in 0..100 {
+        receive(&track).await;
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+    }
+    eprintln!("the longest gap over the restarts was {longest:?}");
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn junk_from_strangers_disturbs_nobody() {
+    let transport = start();
+    let honest = Quirks::default();
+    let mut speaker = Peer::new(1, &[CAMERA, VOICE], &[], honest).await;
+    joined(&transport, &mut speaker, honest).await;
+    let _studio = Studio::open(&mut speaker);
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.connect(("127.0.0.1", transport.port())).unwrap();
+    let flood = std::thread::spawn(move || {
+        let mut rng = rand::rng();
+        for _ in 0..20_000 {
+            let mut junk = vec![0; rand::Rng::random_range(&mut rng, 0..300)];
+            rand::RngCore::fill_bytes(&mut rng, &mut junk);
+            // A full buffer is one datagram of junk less.
+            drop(stranger.send(&junk));
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        stranger.set_nonblocking(true).unwrap();
+        stranger.recv(&mut [0; 2048]).is_ok()
+    });
+    let mut listener = Peer::new(2, &[], &[CAMERA, VOICE], honest).await;
+    joined(&transport, &mut listener, honest).await;
+    watch(&mut listener, 100).await;
+    let was_answered = tokio::task::spawn_blocking(move || flood.join().unwrap())
+        .await
+        .unwrap();
+    assert!(!was_answered, "a stranger gets no answer");
+    let counters = transport.counters();
+    assert!(counters.unknown_address.get() > 1_000);
+    assert!(counters.unknown_kind.get() > 1_000);
+    assert_eq!(
+        counters.media_unusable.get() + counters.srtp_forged.get(),
+        0
+    );
 }
 
 #[tokio::test]

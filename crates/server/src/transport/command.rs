@@ -66,8 +66,8 @@ pub enum TransportEvent {
         /// When the datagram was read.
         at: Instant,
     },
-    /// It is refused; nothing more is accepted from it until another
-    /// [`SetRemote`](TransportCommand::SetRemote) names another fingerprint.
+    /// It is refused; no handshake and no media is accepted from it until another
+    /// [`SetRemote`](TransportCommand::SetRemote).
     Rejected {
         /// The peer.
         peer: PeerKey,

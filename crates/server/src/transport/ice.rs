@@ -93,29 +93,36 @@ impl Ice {
         remote: &IceCredentials,
         now: Instant,
     ) -> Vec<String> {
-        if self
-            .generations
-            .iter()
-            .all(|generation| generation.local != local)
-        {
-            for generation in &mut self.generations {
+        // A restart may change either side's credentials, or both.
+        let known = self.generations.iter().position(|generation| {
+            let theirs = generation.remote_ufrag.as_ref();
+            generation.local == local && theirs.is_none_or(|theirs| *theirs == remote.ufrag)
+        });
+        match known {
+            // The newest again: a negotiation without a restart.
+            Some(index) if index + 1 == self.generations.len() => {}
+            Some(index) => {
+                self.generations.remove(index);
+                self.add_generation(local);
+            }
+            None => self.add_generation(local),
+        }
+        if let Some((newest, older)) = self.generations.split_last_mut() {
+            newest.remote_ufrag = Some(remote.ufrag.clone());
+            for generation in older {
                 generation.expires_at = generation.expires_at.or(Some(now + RETIREMENT));
             }
-            self.add_generation(local);
-        } else if let Some(generation) = self
-            .generations
-            .iter_mut()
-            .find(|generation| generation.local == local)
-        {
-            generation.expires_at = None;
-        }
-        if let Some(generation) = self.generations.last_mut() {
-            generation.remote_ufrag = Some(remote.ufrag.clone());
         }
         let excess = self.generations.len().saturating_sub(GENERATIONS_MAX);
-        self.generations
-            .drain(..excess)
-            .map(|generation| generation.local.ufrag)
+        let gone: Vec<Generation> = self.generations.drain(..excess).collect();
+        self.out_of_use(gone)
+    }
+
+    /// Returns which user name fragments of generations that have gone no other one has.
+    fn out_of_use(&self, gone: Vec<Generation>) -> Vec<String> {
+        let ufrags = gone.into_iter().map(|generation| generation.local.ufrag);
+        ufrags
+            .filter(|gone| self.ufrags().all(|ufrag| ufrag != gone))
             .collect()
     }
 
@@ -139,21 +146,20 @@ impl Ice {
         now: Instant,
     ) -> Result<Believed, NotBelieved> {
         let (ours, theirs) = request.username;
-        let found = self
-            .generations
-            .iter()
-            .find(|generation| generation.local.ufrag == ours);
-        let generation = found
-            .filter(|generation| generation.expires_at.is_none_or(|at| now < at))
-            .ok_or(NotBelieved::UnknownCredentials)?;
-        let is_theirs = generation.remote_ufrag.as_deref() == Some(theirs);
-        if !is_theirs || !request.is_authentic(&generation.key) {
-            return Err(NotBelieved::WrongCredentials);
+        let mut result = Err(NotBelieved::UnknownCredentials);
+        let valid = self.generations.iter().filter(|generation| {
+            generation.local.ufrag == ours && generation.expires_at.is_none_or(|at| now < at)
+        });
+        for generation in valid {
+            result = Err(NotBelieved::WrongCredentials);
+            if generation.remote_ufrag.as_deref() == Some(theirs)
+                && request.is_authentic(&generation.key)
+            {
+                let (key, generation) = (generation.key.clone(), generation.number);
+                return Ok(Believed { key, generation });
+            }
         }
-        Ok(Believed {
-            key: generation.key.clone(),
-            generation: generation.number,
-        })
+        result
     }
 
     /// Makes the path of a believed request one to send and listen on. Returns a path that had
@@ -265,10 +271,8 @@ impl Ice {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<String> {
         let is_over =
             |generation: &mut Generation| generation.expires_at.is_some_and(|at| at <= now);
-        self.generations
-            .extract_if(.., is_over)
-            .map(|generation| generation.local.ufrag)
-            .collect()
+        let gone: Vec<Generation> = self.generations.extract_if(.., is_over).collect();
+        self.out_of_use(gone)
     }
 
     /// Returns when the next generation expires.

@@ -166,40 +166,50 @@ impl Peer {
         }
     }
 
-    /// Negotiates as a room task would: offer, commands to the transport, answer.
+    /// Joins as a room task would have it: offer, commands to the transport, answer.
     pub async fn join(&mut self, transport: &Transport, quirks: Quirks) {
+        let ice = IceCredentials::random(&mut rand::rng());
+        let (peer, events) = (self.key, self.events_sender.clone());
+        let add = TransportCommand::AddPeer {
+            peer,
+            room: ROOM,
+            ice: ice.clone(),
+            events,
+        };
+        transport.handle().send(add).unwrap();
+        self.negotiate(transport, ice, quirks).await;
+    }
+
+    /// Negotiates once more, with fresh ICE credentials on both sides.
+    pub async fn restart(&mut self, transport: &Transport) {
+        self.connection.restart_ice().await.unwrap();
+        let ice = IceCredentials::random(&mut rand::rng());
+        self.negotiate(transport, ice, Quirks::default()).await;
+    }
+
+    async fn negotiate(&mut self, transport: &Transport, ours: IceCredentials, quirks: Quirks) {
         let offer = self.connection.create_offer(None).await.unwrap();
         self.connection
             .set_local_description(offer.clone())
             .await
             .unwrap();
         let offer = Offer::read(&offer.sdp);
-        let local_ice = IceCredentials::random(&mut rand::rng());
         let mut fingerprint = offer.fingerprint;
         if quirks.wrong_fingerprint {
             fingerprint[0] ^= 1;
         }
         let handle = transport.handle();
-        let (peer, events) = (self.key, self.events_sender.clone());
-        let ice = local_ice.clone();
+        let (peer, ice, local_ice) = (self.key, offer.ice, ours.clone());
         handle
-            .send(TransportCommand::AddPeer {
+            .send(TransportCommand::SetRemote {
                 peer,
-                room: ROOM,
                 ice,
-                events,
+                fingerprint,
+                local_ice,
             })
             .unwrap();
-        let (ice, ours) = (offer.ice, local_ice.clone());
-        let remote = TransportCommand::SetRemote {
-            peer,
-            ice,
-            fingerprint,
-            local_ice: ours,
-        };
-        handle.send(remote).unwrap();
-        handle.send(self.media(&offer.mid_id)).unwrap();
-        let answer = self.answer(transport, &local_ice, offer.mid_id);
+        handle.send(self.media(offer.mid_id)).unwrap();
+        let answer = self.answer(transport, &ours, offer.mid_id);
         let answer = RTCSessionDescription::answer(answer).unwrap();
         self.connection
             .set_remote_description(answer)
@@ -207,9 +217,9 @@ impl Peer {
             .unwrap();
     }
 
-    fn media(&self, mid_id: &Option<u8>) -> TransportCommand {
+    fn media(&self, mid_id: Option<u8>) -> TransportCommand {
         let extensions = ExtensionIds {
-            mid: *mid_id,
+            mid: mid_id,
             ..ExtensionIds::default()
         };
         let (mut publish, mut subscribe) = (Vec::new(), Vec::new());

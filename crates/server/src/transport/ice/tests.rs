@@ -144,6 +144,40 @@ fn a_restart_keeps_the_old_path_and_credentials_for_a_while() {
 }
 
 #[test]
+fn a_restart_of_one_side_keeps_the_old_names_of_the_other() {
+    let (mut ice, now) = agent();
+    let password = "the password of ours";
+    assert!(
+        ice.set_remote(credentials("ours"), &credentials("theirs2"), now)
+            .is_empty()
+    );
+    for theirs in ["theirs", "theirs2"] {
+        check(&mut ice, ("ours", theirs), password, path(1), false, now).unwrap();
+    }
+    let late = now + 30_000 * MS;
+    assert!(
+        ice.handle_timeout(late).is_empty(),
+        "the name is still in use"
+    );
+    let old = check(&mut ice, ("ours", "theirs"), password, path(1), false, late);
+    assert_eq!(old, Err(NotBelieved::WrongCredentials));
+    check(
+        &mut ice,
+        ("ours", "theirs2"),
+        password,
+        path(1),
+        false,
+        late,
+    )
+    .unwrap();
+    assert!(
+        ice.set_remote(credentials("ours"), &credentials("theirs2"), late)
+            .is_empty()
+    );
+    assert_eq!(ice.deadline(), None, "the same again is no restart");
+}
+
+#[test]
 fn a_silent_path_gives_way_and_consent_runs_out() {
     let (mut ice, now) = agent();
     good(&mut ice, 1, true, now);

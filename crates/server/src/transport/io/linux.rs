@@ -539,3 +539,48 @@ fn set_option(
         Err(io::Error::last_os_error())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_cannot_segment_is_sent_single_datagrams() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut io = LinuxIo::new(socket).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        let path = Path {
+            remote: client.local_addr().unwrap(),
+            local: None,
+        };
+        let fill = |outbox: &mut Outbox| {
+            for len in [9, 9, 4, 8] {
+                outbox.slot()[..len].fill(len as u8);
+                outbox.commit(len, path);
+            }
+        };
+        let (mut outbox, counters) = (Outbox::new(), Counters::default());
+        fill(&mut outbox);
+        let run = outbox.messages[0];
+        assert_eq!(run.segments, 3);
+        let error = io::Error::from_raw_os_error(libc::EIO);
+        io.handle_send_error(&error, &outbox, &run, &counters);
+        assert!(!io.can_segment);
+        assert_eq!(
+            (
+                counters.segment_fallbacks.get(),
+                counters.datagrams_sent.get()
+            ),
+            (1, 3)
+        );
+        outbox.clear();
+        fill(&mut outbox);
+        io.send(&mut outbox, &counters);
+        assert_eq!(counters.datagrams_sent.get(), 7);
+        let lens = [9, 9, 4, 9, 9, 4, 8];
+        assert_eq!(lens.map(|_| client.recv(&mut [0; 64]).unwrap()), lens);
+    }
+}

@@ -123,9 +123,9 @@ impl Shard {
         let ufrag = local.ufrag.clone();
         let gone = peer.ice.set_remote(local, remote, now);
         let deadline = peer.ice.deadline();
-        let is_other = peer.fingerprint != Some(fingerprint);
-        if is_other {
-            // Another certificate is another DTLS session; the old keys end here.
+        if peer.fingerprint != Some(fingerprint) || peer.dtls.is_none() {
+            // Another certificate is another DTLS session; the old keys end here. One that was
+            // refused may try again.
             peer.fingerprint = Some(fingerprint);
             peer.session = None;
             match Dtls::new(std::sync::Arc::clone(&self.identity), fingerprint) {
