@@ -252,7 +252,6 @@ impl Error {
         }
     }
 
-    #[expect(dead_code, reason = "the recorder, which comes next, uses it")]
     pub(crate) fn recording(path: &Path, problem: RecordingProblem) -> Self {
         Self::Recording {
             path: path.to_owned(),

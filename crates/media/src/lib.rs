@@ -15,6 +15,7 @@ pub mod error;
 pub mod frame;
 pub mod opus;
 pub mod playout;
+pub mod record;
 pub mod resample;
 pub mod source;
 pub mod vp8;
