@@ -1,0 +1,201 @@
+//! `join`: a participant without a window, for bots, load and tests.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use snug_client::{ErrorKind, Event, Happening, JoinOptions, Participant, Stats};
+use snug_protocol::DisplayName;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::args::{JoinArguments, data_dir};
+use crate::control::{Control, Controls};
+use crate::exit::{Exit, Failure};
+use crate::serve::stop_asked;
+
+/// How often statistics are printed.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// A call without `--for` lasts until it is stopped; a century stands for that.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Takes part until the time is up, `leave` is read, SIGINT or SIGTERM arrives, or the call ends.
+/// What stopped on the way (a recording on a full disk) does not end the call, but the exit code
+/// tells of it.
+pub(crate) async fn run(arguments: JoinArguments) -> Result<(), Failure> {
+    let options = options(&arguments)?;
+    let mut call = Call {
+        print: arguments.stats,
+        stopped: None,
+    };
+    let mut participant = Participant::join(options).await.map_err(failure)?;
+    let mut events = participant.events();
+    call.take_part(&participant, &mut events, &arguments)
+        .await?;
+    let ended = participant.leave().await.map_err(failure);
+    while let Some(event) = events.recv().await {
+        call.note(&event)?;
+    }
+    ended.and(call.stopped.map_or(Ok(()), Err))
+}
+
+/// Opens what is asked for before anything is dialled: a bad file costs nobody a connection.
+fn options(arguments: &JoinArguments) -> Result<JoinOptions, Failure> {
+    let name = DisplayName::parse(&arguments.name)
+        .map_err(|error| Failure::new(Exit::Usage, error, Some("Use another --name.".into())))?;
+    let known_hosts = data_dir(arguments.data.clone()).join("known_hosts");
+    let mut options = JoinOptions::new(arguments.link.clone(), name, known_hosts);
+    options.video = arguments.camera.open(arguments.size).map_err(bad_input)?;
+    options.audio = arguments.microphone.open().map_err(bad_input)?;
+    options.record = arguments.record.clone();
+    options.decode = arguments.stats;
+    options.video_bitrate_bps = arguments.bitrate;
+    Ok(options)
+}
+
+/// A call as far as the command line follows it.
+struct Call {
+    /// Whether events and statistics are printed.
+    print: bool,
+    /// What stopped while the call went on.
+    stopped: Option<Failure>,
+}
+
+#[derive(Serialize)]
+struct StatsLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    at_ms: u64,
+    #[serde(flatten)]
+    stats: &'a Stats,
+}
+
+impl Call {
+    async fn take_part(
+        &mut self,
+        participant: &Participant,
+        events: &mut mpsc::Receiver<Event>,
+        arguments: &JoinArguments,
+    ) -> Result<(), Failure> {
+        let mut controls = Controls::new(arguments.control);
+        let end = sleep_until(Instant::now() + arguments.duration.unwrap_or(FOREVER));
+        let stopped = stop_asked();
+        tokio::pin!(end, stopped);
+        let mut tick = interval(STATS_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = tokio::select! {
+                () = &mut end => Next::End,
+                result = &mut stopped => { result.map_err(Failure::unexpected)?; Next::End }
+                control = controls.next() => Next::Control(control),
+                event = events.recv() => event.map_or(Next::End, Next::Event),
+                _ = tick.tick() => Next::Tick,
+            };
+            match next {
+                Next::End | Next::Control(Control::Leave) => return Ok(()),
+                Next::Control(control) => obey(participant, arguments, control).await?,
+                Next::Event(event) => self.note(&event)?,
+                Next::Tick => self.print_stats(&participant.stats())?,
+            }
+        }
+    }
+
+    /// Prints an event, and keeps what stopped on its own for the end.
+    fn note(&mut self, event: &Event) -> Result<(), Failure> {
+        let exit = match &event.what {
+            Happening::RecordingStopped { message, .. } => Some((Exit::BadOutput, message)),
+            Happening::SourceStopped { message, .. } => Some((Exit::BadInput, message)),
+            _ => None,
+        };
+        if let Some((exit, message)) = exit {
+            self.stopped = Some(Failure::new(exit, message, None));
+        }
+        self.print_line(event)
+    }
+
+    fn print_stats(&self, stats: &Stats) -> Result<(), Failure> {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.print_line(&StatsLine {
+            kind: "stats",
+            at_ms,
+            stats,
+        })
+    }
+
+    fn print_line(&self, value: &impl Serialize) -> Result<(), Failure> {
+        if !self.print {
+            return Ok(());
+        }
+        let text = serde_json::to_string(value).map_err(Failure::unexpected)?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}")
+            .and_then(|()| out.flush())
+            .map_err(Failure::unexpected)
+    }
+}
+
+/// What woke the call up.
+enum Next {
+    End,
+    Control(Control),
+    Event(Event),
+    Tick,
+}
+
+/// Starts or stops the camera or the microphone.
+async fn obey(
+    participant: &Participant,
+    arguments: &JoinArguments,
+    control: Control,
+) -> Result<(), Failure> {
+    match control {
+        Control::Camera(on) => {
+            let source = if on {
+                arguments.camera.open(arguments.size)
+            } else {
+                Ok(None)
+            };
+            participant
+                .set_camera(source.map_err(bad_input)?)
+                .await
+                .map_err(failure)
+        }
+        Control::Microphone(on) => {
+            let source = if on {
+                arguments.microphone.open()
+            } else {
+                Ok(None)
+            };
+            participant
+                .set_microphone(source.map_err(bad_input)?)
+                .await
+                .map_err(failure)
+        }
+        Control::Leave => Ok(()),
+    }
+}
+
+fn bad_input(error: snug_media::Error) -> Failure {
+    Failure::new(Exit::BadInput, &error, Some(error.hint().to_owned()))
+}
+
+fn failure(error: snug_client::Error) -> Failure {
+    Failure::new(exit_of(error.kind()), &error, Some(error.hint()))
+}
+
+/// Says which exit code belongs to what a participant could not do.
+fn exit_of(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::NotReached => Exit::NotReached,
+        ErrorKind::Trust => Exit::NotTrusted,
+        ErrorKind::Refused => Exit::Refused,
+        ErrorKind::Input => Exit::BadInput,
+        ErrorKind::Recording => Exit::BadOutput,
+        ErrorKind::NotSnug => Exit::NotARoomServer,
+        ErrorKind::Lost => Exit::ConnectionLost,
+        _ => Exit::Unexpected,
+    }
+}
