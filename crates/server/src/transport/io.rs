@@ -177,6 +177,14 @@ impl Inbox {
         self.data.get_mut(start..start + DATAGRAM_LEN_MAX)
     }
 
+    /// Holds one datagram, as if it had been read.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, path: Path, data: &[u8]) {
+        self.clear();
+        self.data[..data.len()].copy_from_slice(data);
+        self.push(path, data.len(), false);
+    }
+
     fn push(&mut self, path: Path, len: usize, is_truncated: bool) {
         self.received.push(Received {
             path,
@@ -246,6 +254,16 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
+    }
+
+    /// Empties the outbox into a function, as if it had been sent.
+    #[cfg(test)]
+    pub(super) fn drain(&mut self, mut send: impl FnMut(Path, &[u8])) {
+        for message in &self.messages {
+            self.datagrams(message)
+                .for_each(|data| send(message.path, data));
+        }
+        self.clear();
     }
 
     fn clear(&mut self) {

@@ -254,3 +254,6 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

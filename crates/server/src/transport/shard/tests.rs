@@ -1,0 +1,214 @@
+//! The shard's own rules, driven datagram by datagram without a socket.
+
+use super::*;
+use crate::transport::command::IceCredentials;
+use crate::transport::handle::{TransportHandle, Wake};
+use crate::transport::io::Path;
+use crate::transport::stun;
+use snug_sfu::{ExtensionIds, Kind, Publish, TrackKey};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// What went out, and to where.
+type Sent = Arc<Mutex<Vec<(SocketAddr, Vec<u8>)>>>;
+
+/// A port that sends into a list.
+struct Memory(Sent);
+
+impl DatagramIo for Memory {
+    fn receive(&mut self, _inbox: &mut Inbox, _timeout: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn send(&mut self, outbox: &mut Outbox, _counters: &Counters) {
+        outbox.drain(|path, data| self.0.lock().unwrap().push((path.remote, data.to_vec())));
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        unreachable!("nobody waits for this port")
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(address(1))
+    }
+}
+
+struct Bench {
+    shard: Shard,
+    now: Instant,
+    sent: Sent,
+    events: mpsc::Receiver<TransportEvent>,
+    sender: mpsc::Sender<TransportEvent>,
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn credentials(name: &str) -> IceCredentials {
+    IceCredentials {
+        ufrag: name.to_owned(),
+        pwd: format!("the password of {name}"),
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let (_handle, commands) = TransportHandle::detached();
+        let identity = Arc::new(Identity::generate().unwrap());
+        let io = Box::new(Memory(Arc::clone(&sent)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let shard = Shard::new(io, identity, Arc::new(Counters::default()), commands, stop);
+        let (sender, events) = mpsc::channel(8);
+        Self {
+            shard,
+            now: Instant::now(),
+            sent,
+            events,
+            sender,
+        }
+    }
+
+    fn command(&mut self, command: TransportCommand) {
+        self.shard.handle_command(command, self.now);
+    }
+
+    fn add(&mut self, key: u32) {
+        let (peer, events) = (PeerKey(key), self.sender.clone());
+        let ice = credentials(&format!("ours{key}"));
+        self.command(TransportCommand::AddPeer {
+            peer,
+            room: RoomKey(1),
+            ice: ice.clone(),
+            events,
+        });
+        self.command(TransportCommand::SetRemote {
+            peer,
+            ice: credentials("theirs"),
+            fingerprint: [7; 32],
+            local_ice: ice,
+        });
+    }
+
+    /// Lets a datagram come in; returns how many went out for it.
+    fn receive(&mut self, remote: SocketAddr, data: &[u8]) -> usize {
+        let before = self.sent.lock().unwrap().len();
+        self.shard.inbox.fill(
+            Path {
+                remote,
+                local: None,
+            },
+            data,
+        );
+        self.shard.handle_inbox(self.now);
+        self.shard.forward_pending(self.now);
+        self.shard.port.flush();
+        self.sent.lock().unwrap().len() - before
+    }
+
+    fn check(&mut self, key: u32, remote: SocketAddr) -> usize {
+        let ours = format!("ours{key}");
+        let password = format!("the password of {ours}");
+        let message = stun::tests::binding_request((&ours, "theirs"), &password, true);
+        self.receive(remote, &message)
+    }
+}
+
+#[test]
+fn an_address_in_use_cannot_be_taken_over() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    bench.add(2);
+    assert_eq!(bench.check(1, address(5_000)), 1);
+    bench.now += 4_000 * MS;
+    assert_eq!(bench.check(2, address(5_000)), 0);
+    assert_eq!(bench.shard.counters.address_taken.get(), 1);
+    bench.now += 1_000 * MS;
+    assert_eq!(bench.check(2, address(5_000)), 1, "silent for 5 s");
+    let first = bench.shard.peers[0].as_ref().unwrap();
+    assert_eq!(
+        first.ice.path(bench.now),
+        None,
+        "it is not the first peer's any more"
+    );
+}
+
+#[test]
+fn nothing_is_accepted_from_an_address_without_a_check() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    let hello = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    assert_eq!(bench.receive(address(5_000), &hello), 0);
+    assert_eq!(bench.receive(address(5_000), &[0x80; 40]), 0);
+    assert_eq!(bench.shard.counters.unknown_address.get(), 2);
+    bench.check(1, address(5_000));
+    bench.receive(address(5_000), &[0x80; 40]);
+    assert_eq!(bench.shard.counters.media_early.get(), 1);
+    assert_eq!(bench.receive(address(5_000), &[0x40; 40]), 0);
+    assert_eq!(bench.shard.counters.unknown_kind.get(), 1);
+}
+
+#[test]
+fn a_sign_of_life_is_reported_twice_a_second_at_most() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    for _ in 0..20 {
+        bench.check(1, address(5_000));
+        bench.now += 100 * MS;
+    }
+    let heard = std::iter::from_fn(|| bench.events.try_recv().ok()).count();
+    assert_eq!(heard, 4);
+    assert_eq!(bench.shard.counters.events_dropped.get(), 0);
+}
+
+#[test]
+fn a_peer_that_leaves_leaves_nothing() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    bench.check(1, address(5_000));
+    let publish = vec![Publish {
+        track: TrackKey(1),
+        kind: Kind::Audio,
+        mid: "0".to_owned(),
+        encodings: vec![],
+        payload_type: 111,
+        rtx_payload_type: None,
+        extensions: ExtensionIds::default(),
+    }];
+    let peer = PeerKey(1);
+    bench.command(TransportCommand::SetMedia {
+        peer,
+        publish,
+        subscribe: vec![],
+    });
+    bench.command(TransportCommand::RemovePeer { peer });
+    let shard = &bench.shard;
+    assert!(shard.peers.iter().all(Option::is_none) && shard.rooms.iter().all(Option::is_none));
+    assert!(shard.by_key.is_empty() && shard.by_room.is_empty());
+    assert!(shard.by_ufrag.is_empty() && shard.by_remote.is_empty());
+    bench.command(TransportCommand::RemovePeer { peer });
+    assert_eq!(bench.shard.counters.commands_ignored.get(), 1);
+}
+
+#[test]
+fn credentials_expire_by_the_clock() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    bench.command(TransportCommand::SetRemote {
+        peer: PeerKey(1),
+        ice: credentials("theirs"),
+        fingerprint: [7; 32],
+        local_ice: credentials("second"),
+    });
+    assert_eq!(bench.shard.by_ufrag.len(), 2);
+    bench.now += 30_000 * MS;
+    bench.shard.handle_timers(bench.now);
+    assert_eq!(bench.shard.by_ufrag.len(), 1);
+    assert!(bench.shard.by_ufrag.contains_key("second"));
+    assert_eq!(bench.check(1, address(5_000)), 0);
+    assert_eq!(bench.shard.counters.stun_refused.get(), 1);
+}
