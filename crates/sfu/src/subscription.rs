@@ -115,7 +115,8 @@ impl Subscription {
     fn align(&self, old: &Source, new: &Source, time: RtpTime, clock_rate: u32) -> Option<RtpTime> {
         let (old, new) = (old.reception.clock()?, new.reception.clock()?);
         let between = new.ntp.0.wrapping_sub(old.ntp.0).cast_signed();
-        let ticks = (i128::from(between) * i128::from(clock_rate)) >> 32;
+        // To the nearest tick.
+        let ticks = (i128::from(between) * i128::from(clock_rate) + (1 << 31)) >> 32;
         // Truncation is the wrap of the RTP clock.
         let offset = (ticks as u32)
             .wrapping_sub(new.rtp.0)

@@ -170,6 +170,24 @@ impl Bench {
         self.router.handle_connected(peer, self.now);
     }
 
+    /// Lets a peer's sources carry another speaker first, on another timeline.
+    fn occupy(&mut self, peer: PeerKey) {
+        let guest = PeerKey(9);
+        let mut before = [voice(16), camera(vec![encoding(None, Some(15))])];
+        (before[0].track, before[1].track) = (TrackKey(20), TrackKey(21));
+        bench
+            .router
+            .set_media(guest, before.to_vec(), vec![], self.now);
+        let earlier = vec![
+            subscribe(TrackKey(20), 603, 101),
+            subscribe(TrackKey(21), 503, 100),
+        ];
+        self.router.set_media(peer, vec![], earlier, self.now);
+        self.router.handle_connected(peer, self.now);
+        self.send_from(guest, &Sent::audio(16, 1, 123_456));
+        self.send_from(guest, &Sent::video(15, 1, 654_321, true, 1));
+    }
+
     fn send(&mut self, sent: &Sent) -> bool {
         self.send_from(SPEAKER, sent)
     }
@@ -473,6 +491,7 @@ fn sound_and_pictures_stay_in_step() {
             writer.sender_report(&report, &[]).unwrap()
         });
     }
+    bench.occupy(OTHER);
     // One who joins later is told at once, by extrapolation, 730 ms after the reports.
     bench.outputs();
     bench.now += 730 * MS;
@@ -550,6 +569,35 @@ fn junk_is_counted_and_survived() {
     }
     assert!(bench.router.peers[&SPEAKER].routes.len() <= ROUTES_MAX);
     assert!(bench.router.counters().too_many_sources > 0);
+}
+
+/// Encodings of one camera count time from different zeros; their reports say how they relate,
+/// and a switch follows that rather than the jitter of arrivals.
+#[test]
+fn a_switch_of_encodings_follows_their_clocks() {
+    let encodings = vec![encoding(Some("l"), Some(70)), encoding(Some("h"), Some(72))];
+    let mut bench = Bench::new(vec![camera(encodings)]);
+    let ntp = NtpTime(0x1234_5678_0000_0000);
+    bench.send(&Sent::video(70, 1, 1_000, true, 1));
+    bench.send(&Sent::video(72, 1, 900_000, false, 1));
+    for (ssrc, ntp, rtp) in [(70, ntp, 1_000), (72, ntp.after(10 * MS), 900_900)] {
+        let report = SenderReport {
+            ssrc,
+            ntp,
+            rtp: RtpTime(rtp),
+            ..Default::default()
+        };
+        bench.rtcp(SPEAKER, |writer| {
+            writer.sender_report(&report, &[]).unwrap()
+        });
+    }
+    let before = *bench.last_packet().header();
+    // Captured 33 ms after the lower one's frame, arriving 60 ms after it.
+    bench.now += 60 * MS;
+    bench.send(&Sent::video(72, 2, 900_000 + 33 * 90, true, 2));
+    let after = *bench.last_packet().header();
+    assert_eq!(after.sequence, before.sequence.next());
+    assert_eq!(after.timestamp.distance_from(before.timestamp), 33 * 90);
 }
 
 proptest! {
