@@ -175,8 +175,7 @@ impl Bench {
         let guest = PeerKey(9);
         let mut before = [voice(16), camera(vec![encoding(None, Some(15))])];
         (before[0].track, before[1].track) = (TrackKey(20), TrackKey(21));
-        bench
-            .router
+        self.router
             .set_media(guest, before.to_vec(), vec![], self.now);
         let earlier = vec![
             subscribe(TrackKey(20), 603, 101),
