@@ -48,6 +48,9 @@ const PENDING_MAX: usize = 8192;
 /// How long an empty room waits for somebody who is on the way before it asks again to end.
 const EMPTY_REST: Duration = Duration::from_millis(50);
 
+/// How soon a peer that is missed is noticed when its socket is heard again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// How long a room without deadlines sleeps; any time will do.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -119,6 +122,8 @@ pub(crate) struct RoomTask {
     reports: mpsc::Receiver<TransportEvent>,
     /// Kept so that each peer of the media plane gets a clone.
     report_to: mpsc::Sender<TransportEvent>,
+    /// When the sockets were last looked at.
+    looked_at: Instant,
 }
 
 /// What woke the room.
@@ -144,6 +149,7 @@ impl RoomTask {
             pending: VecDeque::new(),
             reports,
             report_to,
+            looked_at: Instant::now(),
         };
         (task, RoomHandle { mailbox: sender })
     }
@@ -162,7 +168,11 @@ impl RoomTask {
                 Woken::Message(Some(message)) => self.handle_message(message, now),
                 Woken::Message(None) => break,
                 Woken::Report(report) => self.call.handle_transport(report, now),
-                Woken::Time => self.handle_timeout(now),
+                Woken::Time => self.look(now),
+            }
+            // A busy room never sleeps long enough to be woken for this.
+            if self.call.is_anyone_missed() && now >= self.looked_at + LOOK_AGAIN {
+                self.look(now);
             }
             self.act(now);
             if !self.flush() {
@@ -180,7 +190,12 @@ impl RoomTask {
         let rest = self.call.is_empty().then(|| now + EMPTY_REST);
         let retry = (!self.pending.is_empty()).then(|| now + TRANSPORT_REST);
         let due = self.call.deadline();
-        [rest, retry, due]
+        // Sockets are looked at, they do not report.
+        let look = self
+            .call
+            .is_anyone_missed()
+            .then(|| self.looked_at + LOOK_AGAIN);
+        [rest, retry, look, due]
             .into_iter()
             .flatten()
             .min()
@@ -220,13 +235,15 @@ impl RoomTask {
         }
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
+    /// Looks after whatever is due.
+    fn look(&mut self, now: Instant) {
         self.note_sockets(now);
         self.call.handle_timeout(now);
     }
 
     /// Looks when each socket was last heard, and which are gone without a word.
     fn note_sockets(&mut self, now: Instant) {
+        self.looked_at = now;
         for (peer, link) in &self.links.open {
             self.call
                 .handle_socket_heard(peer, link.mailbox.last_heard(), now);
@@ -240,11 +257,11 @@ impl RoomTask {
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.call.poll_action() {
             match action {
-                Action::Tell { peer, letter } => {
-                    if let Some(seat) = self.links.tell(&peer, letter) {
-                        self.call.handle_socket_lost(&seat, now);
-                    }
-                }
+                Action::Tell { peer, letter } => match self.links.tell(&peer, letter) {
+                    Told::Sent => {}
+                    Told::Choked(seat) => self.call.handle_socket_choked(&seat, now),
+                    Told::Gone(seat) => self.call.handle_socket_lost(&seat, now),
+                },
                 Action::AddPeer { peer, ice } => {
                     let (room, events) = (self.key, self.report_to.clone());
                     self.pending.push_back(TransportCommand::AddPeer {
@@ -280,6 +297,15 @@ impl RoomTask {
 #[derive(Default)]
 struct Links {
     open: BTreeMap<PeerId, Link>,
+}
+
+/// What became of a letter.
+enum Told {
+    Sent,
+    /// The socket took nothing more and is being closed.
+    Choked(Seat),
+    /// The socket is gone.
+    Gone(Seat),
 }
 
 struct Link {
@@ -321,17 +347,26 @@ impl Links {
         closed
     }
 
-    /// Sends a letter. Returns the seat when its socket turns out to be gone.
-    fn tell(&mut self, peer: &PeerId, letter: Letter) -> Option<Seat> {
-        let link = self.open.get(peer)?;
-        let error = link.mailbox.try_send(PeerInfo::Letter(letter)).err()?;
-        if error == MailboxError::Full {
-            tracing::warn!(
-                reason = ReasonCode::SlowConsumer.code(),
-                "a socket is closed"
-            );
+    /// Sends a letter; a channel that is not there needs none.
+    fn tell(&mut self, peer: &PeerId, letter: Letter) -> Told {
+        let Some(link) = self.open.get(peer) else {
+            return Told::Sent;
+        };
+        let Err(error) = link.mailbox.try_send(PeerInfo::Letter(letter)) else {
+            return Told::Sent;
+        };
+        let seat = link.seat.clone();
+        self.open.remove(peer);
+        match error {
+            MailboxError::Full => {
+                tracing::warn!(
+                    reason = ReasonCode::SlowConsumer.code(),
+                    "a socket is closed"
+                );
+                Told::Choked(seat)
+            }
+            MailboxError::Closed => Told::Gone(seat),
         }
-        self.open.remove(peer).map(|link| link.seat)
     }
 
     fn end(&mut self, peer: &PeerId, hang_up: Option<HangUp>) {

@@ -240,6 +240,24 @@ async fn silence_is_missed_within_three_seconds_and_ends_in_time() {
     assert!((9.9..11.0).contains(&gone[1].1), "{gone:?}");
 }
 
+/// As behind a cable that is plugged in again: the same socket speaks after four seconds.
+#[tokio::test]
+async fn who_is_heard_again_is_live_at_once() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut ann = Peer::enter_snug(&server, "a", "ann").await;
+    let mut bob = Peer::enter_snug(&server, "a", "bob").await;
+    ann.expect("endpointAdded").await;
+    assert_eq!(ann.expect_snug().await["state"], "reconnecting");
+    let back = Instant::now();
+    // Reading answers the server's pings.
+    let (event, ()) = tokio::join!(ann.expect_snug(), bob.stays_silent());
+    assert_eq!(
+        (event["state"].as_str(), event["endpointId"].as_str()),
+        (Some("live"), Some(&*bob.id()))
+    );
+    assert!(back.elapsed() < Duration::from_secs(1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_joiners_of_a_fresh_room_are_never_refused() {
     let (server, _data) = server(RoomPolicy::Open).await;

@@ -160,6 +160,8 @@ struct Member {
     is_away: bool,
     /// More was told while it was away than is kept for its return.
     has_missed_news: bool,
+    /// Its socket took nothing more, for nobody knows how long.
+    has_choked: bool,
 }
 
 #[derive(Debug)]
@@ -221,6 +223,7 @@ impl Call {
                 socket_heard_at: now,
                 is_away: false,
                 has_missed_news: false,
+                has_choked: false,
             };
             self.members.insert(peer.clone(), member);
             self.by_key.insert(key, peer.clone());
@@ -244,6 +247,16 @@ impl Call {
         }
         self.room.handle_socket_lost(seat, now);
         self.settle(now);
+    }
+
+    /// Notes that a peer's socket takes nothing more, and is therefore gone.
+    pub fn handle_socket_choked(&mut self, seat: &Seat, now: Instant) {
+        if self.room.is_current(seat)
+            && let Some(member) = self.members.get_mut(&seat.peer)
+        {
+            member.has_choked = true;
+        }
+        self.handle_socket_lost(seat, now);
     }
 
     /// Notes when a peer's present socket was last heard. [`Call::handle_timeout`] follows, once
@@ -310,6 +323,13 @@ impl Call {
     /// Whether nobody is in the call and nobody's place is held.
     pub fn is_empty(&self) -> bool {
         self.room.is_empty()
+    }
+
+    /// Whether somebody is missed who may be heard again any moment.
+    pub fn is_anyone_missed(&self) -> bool {
+        self.room
+            .seen()
+            .any(|(_, state)| state == PresenceState::Reconnecting)
     }
 
     /// What was ignored so far.
@@ -494,12 +514,14 @@ impl Call {
         let Some(member) = self.members.get_mut(peer) else {
             return;
         };
-        let since = member.socket_heard_at.checked_sub(SWALLOWED);
-        let news = member.journal.iter().flat_map(|journal| {
-            journal
-                .since(since.unwrap_or(member.socket_heard_at))
-                .cloned()
-        });
+        let since = match member.has_choked {
+            true => None,
+            false => member.socket_heard_at.checked_sub(SWALLOWED),
+        };
+        let news = member
+            .journal
+            .iter()
+            .flat_map(|journal| journal.since(since).cloned());
         for letter in news {
             self.actions.push_back(Action::Tell {
                 peer: peer.clone(),
@@ -509,6 +531,7 @@ impl Call {
         member.local = local;
         member.socket_heard_at = now;
         member.is_away = false;
+        member.has_choked = false;
         member.negotiation.handle_resume();
     }
 

@@ -45,10 +45,14 @@ const KEPT_FOR: Duration = Duration::from_secs(13);
 /// too slow to follow the room anyway.
 const LETTERS_MAX: usize = 256;
 
+/// The same in bytes of payload.
+const BYTES_MAX: usize = 1024 * 1024;
+
 /// The latest news that a peer was sent, in case its socket breaks before they arrive.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     letters: VecDeque<(Instant, Letter)>,
+    bytes: usize,
 }
 
 impl Journal {
@@ -59,22 +63,31 @@ impl Journal {
             .front()
             .is_some_and(|(at, _)| now.duration_since(*at) > KEPT_FOR)
         {
-            self.letters.pop_front();
+            self.drop_oldest();
         }
-        let fits = self.letters.len() < LETTERS_MAX;
-        if !fits {
-            self.letters.pop_front();
-        }
+        self.bytes += letter.payload.get().len();
         self.letters.push_back((now, letter));
-        fits
+        let mut kept_all = true;
+        while self.letters.len() > LETTERS_MAX || self.bytes > BYTES_MAX {
+            self.drop_oldest();
+            kept_all = false;
+        }
+        kept_all
     }
 
-    /// Returns the news since `at`, oldest first.
-    pub fn since(&self, at: Instant) -> impl Iterator<Item = &Letter> {
+    /// Returns the news since `at`, or all of it, oldest first.
+    pub fn since(&self, at: Option<Instant>) -> impl Iterator<Item = &Letter> {
+        let is_due = move |sent: Instant| at.is_none_or(|at| sent >= at);
         self.letters
             .iter()
-            .filter(move |(sent, _)| *sent >= at)
+            .filter(move |(sent, _)| is_due(*sent))
             .map(|(_, letter)| letter)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, letter)) = self.letters.pop_front() {
+            self.bytes -= letter.payload.get().len();
+        }
     }
 }
 
@@ -105,11 +118,27 @@ mod tests {
         for number in 0..LETTERS_MAX {
             assert!(journal.push(letter(number), start + Duration::from_millis(number as u64)));
         }
-        assert_eq!(journal.since(start + Duration::from_millis(250)).count(), 6);
+        assert_eq!(
+            journal
+                .since(Some(start + Duration::from_millis(250)))
+                .count(),
+            6
+        );
         assert!(!journal.push(letter(999), start + Duration::from_secs(1)));
-        assert_eq!(journal.since(start).count(), LETTERS_MAX);
+        assert_eq!(journal.since(None).count(), LETTERS_MAX);
         let later = start + Duration::from_secs(1) + KEPT_FOR;
         assert!(journal.push(letter(1000), later));
-        assert_eq!(journal.since(start).count(), 2);
+        assert_eq!(journal.since(None).count(), 2);
+        let huge = || {
+            Letter::media(&ServerEvent::Unknown {
+                kind: "x".repeat(BYTES_MAX / 2),
+            })
+        };
+        assert!(journal.push(huge(), later));
+        assert!(!journal.push(huge(), later));
+        assert!(journal.bytes <= BYTES_MAX);
+        journal.push(letter(1), later + 2 * KEPT_FOR);
+        assert_eq!(journal.since(None).count(), 1);
+        assert_eq!(journal.bytes, letter(1).payload.get().len());
     }
 }

@@ -548,6 +548,30 @@ fn what_was_swallowed_by_a_half_dead_socket_is_said_again() {
 }
 
 #[test]
+fn a_socket_that_choked_swallowed_everything() {
+    let mut world = World::new();
+    let bob = world.enter_with(&[]);
+    let carol = world.enter(true);
+    for _ in 0..10 {
+        world.advance(500);
+        for client in [&bob, &carol] {
+            world
+                .call
+                .handle_socket_heard(&client.seat.peer, world.now, world.now);
+        }
+    }
+    world.take(&bob);
+    world.call.handle_socket_choked(&bob.seat, world.now);
+    world.drain();
+    let bob = world.resume(&bob);
+    assert_eq!(
+        world.take(&bob),
+        ["endpointAdded"],
+        "it may have waited in vain for seconds"
+    );
+}
+
+#[test]
 fn a_negotiation_under_way_starts_over_on_resume() {
     let mut world = World::new();
     let ann = world.enter(true);
