@@ -11,6 +11,7 @@
 //! # Ok::<(), snug_media::Error>(())
 //! ```
 
+pub mod bench;
 pub mod error;
 pub mod frame;
 pub mod opus;

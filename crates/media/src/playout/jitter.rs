@@ -10,11 +10,15 @@
 //!   few packets that agree with each other; one stray packet changes nothing.
 //! - Pulling never allocates, locks or logs: it may be called from an audio thread.
 
+mod delay;
+mod order;
+
 use std::time::{Duration, Instant};
 
-use snug_rtp::{RtpTime, SequenceNumber, SequenceUnwrapper};
+use snug_rtp::{RtpTime, SequenceNumber};
 
-use super::margin::Margins;
+use self::delay::DelayControl;
+use self::order::{Order, Placed};
 use super::stretch;
 use crate::error::CodecError;
 use crate::frame::{BLOCK_SAMPLES, SAMPLE_RATE};
@@ -22,6 +26,8 @@ use crate::opus::{self, PACKET_BYTES_MAX, PACKET_SAMPLES_MAX};
 
 /// Packets held: 2.5 s of 20 ms packets, more than any delay this buffer may reach.
 const SLOTS: usize = 128;
+/// Longest delay: well inside the packets held.
+const DELAY_MAX: Duration = Duration::from_secs(1);
 /// A packet this far off in time belongs to another run of the sender's clock: 2 s.
 const MARGIN_MAX: i64 = 2 * SAMPLE_RATE as i64;
 /// A caller that has not pulled for longer is not counted as waiting for sound.
@@ -30,16 +36,6 @@ const STALL_MAX: Duration = Duration::from_secs(1);
 const LATE_RUN_MAX: u32 = 5;
 /// Concealment ends here: after a second of nothing there is nothing left to continue.
 const CONCEAL_MAX: u64 = SAMPLE_RATE as u64;
-/// Margin that the latest packets should still have: one block, what a thread may oversleep.
-const GUARD: i64 = BLOCK_SAMPLES as i64;
-/// Margin beyond the guard that is too much: 40 ms, so that the lag does not swing.
-const SLACK: i64 = 4 * BLOCK_SAMPLES as i64;
-/// Percent of packets that may come later than the guard wants.
-const LATE_PERCENT: usize = 2;
-/// Packets between two looks at the margins: one second of 20 ms packets.
-const LOOK_EVERY: u32 = 50;
-/// Looks without a late packet before the lag may shrink: ten seconds.
-const CALM_LOOKS: u32 = 10;
 
 /// Says how much delay a jitter buffer may add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +44,8 @@ pub struct JitterConfig {
     pub delay_initial: Duration,
     /// Delay that is kept even when packets come like clockwork.
     pub delay_min: Duration,
-    /// Delay that is never exceeded; packets that would need more are lost. At most 1 s.
+    /// Delay that is never exceeded; packets that would need more are lost. At most 1 s: more is
+    /// brought down to that, and so are the other two.
     pub delay_max: Duration,
 }
 
@@ -136,26 +133,6 @@ pub struct AudioJitterBuffer {
     counters: JitterCounters,
 }
 
-/// Where the sender's numbers stand.
-#[derive(Debug, Default)]
-struct Order {
-    unwrapper: SequenceUnwrapper,
-    newest_time: Option<(RtpTime, i64)>,
-    /// Sequence number that would confirm a jump.
-    jump: Option<SequenceNumber>,
-    late_run: u32,
-}
-
-/// When and by how much the lag should change.
-#[derive(Debug)]
-struct DelayControl {
-    margins: Margins,
-    /// Samples still to put in (positive) or leave out.
-    wanted: i64,
-    since_look: u32,
-    calm_looks: u32,
-}
-
 #[derive(Debug, Clone, Default)]
 struct Slot {
     /// The packet's unwrapped sequence number; kept after playing, to know duplicates.
@@ -172,6 +149,12 @@ impl AudioJitterBuffer {
     /// # Errors
     /// [`CodecError::Library`] when libopus has no memory for a decoder.
     pub fn new(config: JitterConfig) -> Result<Self, CodecError> {
+        let longest = config.delay_max.min(DELAY_MAX);
+        let config = JitterConfig {
+            delay_initial: config.delay_initial.min(longest),
+            delay_min: config.delay_min.min(longest),
+            delay_max: longest,
+        };
         Ok(Self {
             config,
             decoder: opus::Decoder::new()?,
@@ -185,12 +168,7 @@ impl AudioJitterBuffer {
             ready_from: 0,
             scratch: Box::new([0.0; PACKET_SAMPLES_MAX]),
             conceal_run: CONCEAL_MAX,
-            delay: DelayControl {
-                margins: Margins::new(),
-                wanted: 0,
-                since_look: 0,
-                calm_looks: 0,
-            },
+            delay: DelayControl::new(),
             counters: JitterCounters::default(),
         })
     }
@@ -521,98 +499,6 @@ struct Incoming<'a> {
     margin: i64,
     samples: usize,
     payload: &'a [u8],
-}
-
-enum Placed {
-    Stray,
-    Restart(u64, i64),
-    At {
-        sequence: u64,
-        time: i64,
-        newest: bool,
-    },
-}
-
-impl Order {
-    /// Finds the place of a packet among the others.
-    fn place(&mut self, sequence: SequenceNumber, timestamp: RtpTime) -> Placed {
-        let Some(highest) = self.unwrapper.highest() else {
-            return self.start(sequence, timestamp);
-        };
-        let step = sequence.distance_from(SequenceNumber(highest as u16));
-        if usize::from(step.unsigned_abs()) >= SLOTS {
-            // RFC 3550 appendix A.1: two in a row make a new sequence, one alone is a stray.
-            if self.jump == Some(sequence) {
-                return self.start(sequence, timestamp);
-            }
-            self.jump = Some(sequence.next());
-            return Placed::Stray;
-        }
-        self.jump = None;
-        let sequence = self.unwrapper.unwrap(sequence);
-        let newest = sequence > highest;
-        let time = match self.newest_time {
-            Some((last, unwrapped)) => unwrapped + i64::from(timestamp.distance_from(last)),
-            None => i64::from(timestamp.0),
-        };
-        if newest {
-            self.newest_time = Some((timestamp, time));
-        }
-        Placed::At {
-            sequence,
-            time,
-            newest,
-        }
-    }
-
-    fn start(&mut self, sequence: SequenceNumber, timestamp: RtpTime) -> Placed {
-        self.jump = None;
-        self.unwrapper = SequenceUnwrapper::default();
-        let unwrapped = self.unwrapper.unwrap(sequence);
-        let time = i64::from(timestamp.0);
-        self.newest_time = Some((timestamp, time));
-        Placed::Restart(unwrapped, time)
-    }
-}
-
-impl DelayControl {
-    fn restart(&mut self) {
-        self.margins.clear();
-        self.wanted = 0;
-        self.since_look = 0;
-        self.calm_looks = 0;
-    }
-
-    /// Notes that playout was moved back (positive) or forward.
-    fn moved(&mut self, samples: i64) {
-        self.margins.shift(samples);
-        self.wanted -= samples;
-        if self.wanted.signum() != samples.signum() {
-            self.wanted = 0;
-        }
-    }
-
-    /// Decides once a second; gives the samples by which playout should move back.
-    fn look(&mut self, config: &JitterConfig) -> Option<i64> {
-        self.since_look += 1;
-        if self.since_look < LOOK_EVERY || self.margins.len() < LOOK_EVERY as usize {
-            return None;
-        }
-        self.since_look = 0;
-        let tightest = self.margins.percentile(LATE_PERCENT)?;
-        let usual = self.margins.percentile(50)?;
-        if tightest < 0 {
-            self.calm_looks = 0;
-            let room = samples_of(config.delay_max) - usual;
-            return Some((GUARD - tightest).min(room).max(0));
-        }
-        self.calm_looks += 1;
-        if self.calm_looks < CALM_LOOKS {
-            return None;
-        }
-        let spare = (tightest - GUARD).min(usual - samples_of(config.delay_min));
-        (spare > SLACK).then_some(-(spare - SLACK / 2))
-    }
 }
 
 fn samples_of(duration: Duration) -> i64 {

@@ -261,9 +261,8 @@ impl RawDecoder {
             h: 0,
         };
         let mut context = Box::new(MaybeUninit::<vpx::vpx_codec_ctx_t>::zeroed());
-        // SAFETY: the context is writable memory of the right size, libvpx reads the configuration
-        // during the first decode at the latest through the pointer's copy it takes here, and the
-        // version is that of the bindings.
+        // SAFETY: the context is writable memory of the right size, the configuration outlives the
+        // call (libvpx copies it), and the version is that of the bindings.
         let status = unsafe {
             vpx::vpx_codec_dec_init_ver(
                 context.as_mut_ptr(),
