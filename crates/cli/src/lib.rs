@@ -71,14 +71,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// What is never logged, whatever is asked for: it prints the packets of a call.
+const NEVER_LOGGED: &str = "webrtc::peer_connection::driver=off";
+
 /// Sends logs to standard error, warnings and worse unless `SNUG_LOG` says otherwise.
 fn start_logging() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("SNUG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let filter = filter.add_directive(NEVER_LOGGED.parse().expect("it is a valid directive"));
+    let started =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     if started.is_err() {
         // The app has already installed its own subscriber; its logs are as good.
         tracing::debug!("logging was already set up");
