@@ -76,7 +76,7 @@ impl Participant {
     /// Every reason for which one cannot join; see [`Error`].
     pub async fn join(options: JoinOptions) -> Result<Self, Error> {
         let (reports, heard) = mpsc::channel(EVENT_LANE);
-        let subscriber = Subscriber::start(reports)?;
+        let subscriber = Subscriber::start(options.record.as_deref(), options.decode, reports)?;
         let (commands, asked) = mpsc::channel(COMMAND_LANE);
         let (event_lane, events) = mpsc::channel(EVENT_LANE);
         let (stats_lane, stats) = watch::channel(Stats::default());
@@ -152,3 +152,6 @@ impl Participant {
         answer.await.map_err(|_| Error::Left)?
     }
 }
+
+#[cfg(test)]
+mod tests;

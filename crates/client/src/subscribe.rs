@@ -7,22 +7,28 @@
 
 mod audio;
 mod count;
+mod decode;
+mod recording;
 mod video;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bytes::Bytes;
 use snug_protocol::TrackId;
+use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::Error;
 use crate::session::{RemoteTrack, Roster};
 use crate::stats::{DropStats, PeerStats, ReceivedStats, Stats, TrackStats};
+use recording::Recording;
 use worker::Worker;
 
 /// Packets waiting for the thread: half a second of thirty cameras. A thread that is further
@@ -34,10 +40,14 @@ const LANE: usize = 4096;
 pub(crate) struct Packet {
     /// The section that it came in.
     pub(crate) mid: Arc<str>,
+    /// When it came.
+    pub(crate) at: Instant,
     /// Last of its frame.
     pub(crate) marker: bool,
     /// Sequence number.
     pub(crate) sequence: u16,
+    /// Capture time in the codec's ticks.
+    pub(crate) timestamp: u32,
     /// Stream.
     pub(crate) ssrc: u32,
     /// Payload.
@@ -49,6 +59,11 @@ enum Message {
     Packet(Packet),
     Bind(Arc<str>, RemoteTrack),
     Forget(TrackId),
+    Report {
+        ssrc: u32,
+        ntp: NtpTime,
+        rtp: RtpTime,
+    },
     Stop,
 }
 
@@ -57,6 +72,15 @@ enum Message {
 pub(crate) enum Report {
     /// The first whole frame of a track is here.
     FirstFrame(RemoteTrack),
+    /// Nothing can be shown before a keyframe comes.
+    KeyframeWanted {
+        /// The section to ask on.
+        mid: Arc<str>,
+        /// The stream to ask for.
+        ssrc: u32,
+    },
+    /// The recording ended before its time.
+    RecordingStopped(snug_media::Error),
 }
 
 /// Received statistics of all tracks.
@@ -82,18 +106,27 @@ impl PacketLane {
 pub(crate) struct Subscriber {
     packets: PacketLane,
     snapshot: watch::Receiver<Snapshot>,
-    thread: Option<JoinHandle<()>>,
+    recording_dropped: Arc<AtomicU64>,
+    thread: Option<JoinHandle<Result<(), snug_media::Error>>>,
 }
 
 impl Subscriber {
-    /// Starts the thread.
+    /// Starts the thread. With `record`, everything is recorded there; with `decode`, pictures are
+    /// decoded.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives none.
-    pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<Self, Error> {
+    /// [`Error::Media`] when the recording cannot be written, before anything else happens.
+    pub(crate) fn start(
+        record: Option<&Path>,
+        decode: bool,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self, Error> {
+        let recording_dropped = Arc::new(AtomicU64::new(0));
+        let open = |path| Recording::open(path, Arc::clone(&recording_dropped));
+        let recording = record.map(open).transpose()?;
         let (lane, messages) = sync_channel(LANE);
         let (snapshots, snapshot) = watch::channel(Snapshot::new());
-        let worker = Worker::new(reports, snapshots);
+        let worker = Worker::new(recording, decode, reports, snapshots);
         let thread = crate::thread::spawn("snug-receive", move || worker.run(&messages))?;
         let packets = PacketLane {
             lane,
@@ -102,6 +135,7 @@ impl Subscriber {
         Ok(Self {
             packets,
             snapshot,
+            recording_dropped,
             thread: Some(thread),
         })
     }
@@ -119,6 +153,11 @@ impl Subscriber {
     /// Says that a track is gone.
     pub(crate) fn forget(&self, track: &TrackId) {
         self.send(Message::Forget(track.clone()));
+    }
+
+    /// Says when a stream was captured (RFC 3550 section 6.4.1).
+    pub(crate) fn report(&self, ssrc: u32, ntp: NtpTime, rtp: RtpTime) {
+        self.send(Message::Report { ssrc, ntp, rtp });
     }
 
     /// Lists the others with what was received of their tracks.
@@ -139,23 +178,28 @@ impl Subscriber {
             peers: peers.collect(),
             dropped: DropStats {
                 media_packets: self.packets.dropped.load(Ordering::Relaxed),
+                recording_frames: self.recording_dropped.load(Ordering::Relaxed),
                 ..DropStats::default()
             },
             ..Stats::default()
         }
     }
 
-    /// Ends the thread.
-    pub(crate) async fn stop(mut self) {
+    /// Ends the thread and finishes the recording.
+    ///
+    /// # Errors
+    /// Why the recording could not be finished.
+    pub(crate) async fn stop(mut self) -> Result<(), snug_media::Error> {
         self.send(Message::Stop);
         let Some(thread) = self.thread.take() else {
-            return;
+            return Ok(());
         };
-        if !matches!(
-            tokio::task::spawn_blocking(move || thread.join()).await,
-            Ok(Ok(()))
-        ) {
-            tracing::error!("the receiving thread failed");
+        match tokio::task::spawn_blocking(move || thread.join()).await {
+            Ok(Ok(result)) => result,
+            _ => {
+                tracing::error!("the receiving thread failed");
+                Ok(())
+            }
         }
     }
 

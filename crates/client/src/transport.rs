@@ -18,6 +18,7 @@ mod runtime;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -26,8 +27,8 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCPeerConnectionState, RTCSessionDescription,
+    RTCStatsReportEntry, StatsSelector,
 };
-use webrtc::rtp_transceiver::RtpTransceiver;
 
 pub(crate) use feedback::Feedback;
 pub(crate) use local_track::{LocalTrack, MediaPacket};
@@ -202,11 +203,11 @@ impl Transport {
     /// # Errors
     /// [`TransportError::Fingerprint`] when they differ, or nothing was announced.
     pub(crate) async fn check_fingerprint(&self) -> Result<(), TransportError> {
-        let Some(certificate) = self.remote_certificate().await? else {
+        let Some(digest) = self.remote_digest().await? else {
             return Ok(());
         };
         match &self.announced {
-            Some(announced) if announced.matches(&certificate) => Ok(()),
+            Some(announced) if announced.matches(&digest) => Ok(()),
             _ => Err(TransportError::Fingerprint),
         }
     }
@@ -219,7 +220,7 @@ impl Transport {
     /// Says whether media may flow: connected, and with the announced certificate.
     pub(crate) async fn is_verified(&self) -> Result<bool, TransportError> {
         self.check_fingerprint().await?;
-        Ok(self.remote_certificate().await?.is_some())
+        Ok(self.remote_digest().await?.is_some())
     }
 
     /// Returns the media section that a remote track belongs to.
@@ -268,27 +269,30 @@ impl Transport {
         Ok(())
     }
 
-    async fn remote_certificate(&self) -> Result<Option<Vec<u8>>, TransportError> {
-        for transceiver in self.connection.get_transceivers().await {
-            if let Some(dtls) = dtls_of(&*transceiver).await? {
-                return Ok(dtls.get_remote_certificates().await?.into_iter().next());
+    /// Returns the SHA-256 of the certificate that the other side showed; none before the
+    /// handshake is complete. The library keeps it among its statistics, and only there for a
+    /// connection that has no track yet.
+    async fn remote_digest(&self) -> Result<Option<[u8; 32]>, TransportError> {
+        let report = self
+            .connection
+            .get_stats(Instant::now(), StatsSelector::None)
+            .await;
+        let id = match report.transport() {
+            Some(transport) if !transport.remote_certificate_id.is_empty() => {
+                &transport.remote_certificate_id
             }
+            _ => return Ok(None),
+        };
+        match report.get(id) {
+            Some(RTCStatsReportEntry::Certificate(certificate))
+                if certificate.fingerprint_algorithm == "sha-256" =>
+            {
+                let digest = fingerprint::parse(&certificate.fingerprint);
+                digest.map(Some).ok_or(TransportError::Fingerprint)
+            }
+            // There is a certificate, and nothing to compare it by: not the announced one.
+            _ => Err(TransportError::Fingerprint),
         }
-        Ok(None)
-    }
-}
-
-async fn dtls_of(
-    transceiver: &dyn RtpTransceiver,
-) -> Result<Option<Arc<dyn webrtc::peer_connection::transport::DtlsTransport>>, TransportError> {
-    if let Some(sender) = transceiver.sender().await?
-        && let Some(dtls) = sender.transport().await?
-    {
-        return Ok(Some(dtls));
-    }
-    match transceiver.receiver().await? {
-        Some(receiver) => Ok(receiver.transport().await?),
-        None => Ok(None),
     }
 }
 

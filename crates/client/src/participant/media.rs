@@ -116,7 +116,10 @@ impl Room {
                 self.local.request_keyframe(ssrc);
                 Ok(())
             }
-            MediaInput::Feedback(Feedback::SenderReport { .. }) => Ok(()),
+            MediaInput::Feedback(Feedback::SenderReport { ssrc, ntp, rtp }) => {
+                self.subscriber.report(ssrc, ntp, rtp);
+                Ok(())
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::task::{AbortHandle, JoinSet};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
@@ -13,7 +15,12 @@ use crate::transport::SLOTS_MAX;
 #[derive(Default)]
 pub(super) struct Readers {
     tasks: JoinSet<()>,
-    by_mid: BTreeMap<Arc<str>, AbortHandle>,
+    by_mid: BTreeMap<Arc<str>, Reader>,
+}
+
+struct Reader {
+    track: Arc<dyn TrackRemote>,
+    task: AbortHandle,
 }
 
 impl Readers {
@@ -26,9 +33,25 @@ impl Readers {
             return;
         }
         let mid: Arc<str> = mid.into();
-        let task = self.tasks.spawn(read(Arc::clone(&mid), track, lane));
-        if let Some(earlier) = self.by_mid.insert(mid, task) {
-            earlier.abort();
+        let task = self
+            .tasks
+            .spawn(read(Arc::clone(&mid), Arc::clone(&track), lane));
+        if let Some(earlier) = self.by_mid.insert(mid, Reader { track, task }) {
+            earlier.task.abort();
+        }
+    }
+
+    /// Asks the sender of section `mid` for a keyframe of `ssrc` (RFC 4585 section 6.3.1).
+    pub(super) async fn request_keyframe(&self, mid: &str, ssrc: u32) {
+        let Some(reader) = self.by_mid.get(mid) else {
+            return;
+        };
+        let pli = PictureLossIndication {
+            sender_ssrc: 0,
+            media_ssrc: ssrc,
+        };
+        if let Err(error) = reader.track.write_rtcp(vec![Box::new(pli)]).await {
+            tracing::debug!(%error, "a keyframe cannot be asked for");
         }
     }
 }
@@ -38,8 +61,10 @@ async fn read(mid: Arc<str>, track: Arc<dyn TrackRemote>, lane: PacketLane) {
         match event {
             TrackRemoteEvent::OnRtpPacket(packet) => lane.put(Packet {
                 mid: Arc::clone(&mid),
+                at: Instant::now(),
                 marker: packet.header.marker,
                 sequence: packet.header.sequence_number,
+                timestamp: packet.header.timestamp,
                 ssrc: packet.header.ssrc,
                 payload: packet.payload,
             }),

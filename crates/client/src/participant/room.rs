@@ -168,7 +168,7 @@ impl Room {
         match input {
             Input::Line(id, event) => self.handle_line(id, event).await?,
             Input::Media(input) => self.handle_media(input).await?,
-            Input::Received(report) => self.handle_report(report),
+            Input::Received(report) => self.handle_report(report).await,
             Input::SourceEnded(ended) => self.handle_source_end(ended).await,
             Input::Asked(Some(Command::Publish(kind, source, reply))) => {
                 let me = self.session.me().cloned();
@@ -380,14 +380,26 @@ impl Room {
         Ok(())
     }
 
-    fn handle_report(&mut self, report: Report) {
+    async fn handle_report(&mut self, report: Report) {
         match report {
             Report::FirstFrame(track) => self.tell(Happening::FirstFrame {
                 peer_id: track.peer,
                 track_id: track.id,
                 kind: track.kind,
             }),
+            Report::KeyframeWanted { mid, ssrc } => {
+                if let Some(media) = &self.media {
+                    media.readers.request_keyframe(&mid, ssrc).await;
+                }
+            }
+            Report::RecordingStopped(error) => self.tell_recording_stopped(error),
         }
+    }
+
+    fn tell_recording_stopped(&mut self, error: snug_media::Error) {
+        let error = Error::from(error);
+        let (code, message) = (error.code().to_owned(), error.to_string());
+        self.tell(Happening::RecordingStopped { code, message });
     }
 
     async fn handle_source_end(&mut self, ended: SourceEnded) {
@@ -439,9 +451,15 @@ impl Room {
         if let Some(media) = self.media.take() {
             media.close().await;
         }
-        self.subscriber.stop().await;
+        let recorded = self.subscriber.stop().await;
         let last = Event::now(Happening::Left);
-        // Nobody may listen any more.
+        if let Err(error) = recorded {
+            let error = Error::from(error);
+            let (code, message) = (error.code().to_owned(), error.to_string());
+            let stopped = Event::now(Happening::RecordingStopped { code, message });
+            // Nobody may listen any more.
+            drop(self.events.try_send(stopped));
+        }
         drop(self.events.try_send(last));
         result
     }

@@ -24,6 +24,8 @@ const NAME_CHARS_MAX: usize = 64;
 pub(crate) struct RemoteTrack {
     /// Whose.
     pub(crate) peer: PeerId,
+    /// What its owner is called, perhaps nothing.
+    pub(crate) name: String,
     /// Which.
     pub(crate) id: TrackId,
     /// Sound or picture.
@@ -217,8 +219,8 @@ impl Roster {
         let found = self
             .peers
             .iter_mut()
-            .find_map(|(peer_id, peer)| Some((peer_id, peer.tracks.get_mut(id)?)));
-        let Some((peer_id, known)) = found else {
+            .find_map(|(peer_id, peer)| Some((peer_id, &peer.name, peer.tracks.get_mut(id)?)));
+        let Some((peer_id, name, known)) = found else {
             return false;
         };
         if known.kind.is_none() {
@@ -235,6 +237,7 @@ impl Roster {
             known.mid = Some(mid.to_owned());
             let track = RemoteTrack {
                 peer: peer_id.clone(),
+                name: name.clone(),
                 id: id.clone(),
                 kind,
             };

@@ -190,6 +190,7 @@ fn others_and_their_tracks_come_and_go() {
         mid: mid.into(),
         track: super::RemoteTrack {
             peer: peer("bo"),
+            name: "Bo".to_owned(),
             id: track(id),
             kind,
         },

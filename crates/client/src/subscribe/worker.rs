@@ -1,19 +1,22 @@
 //! The receiving thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use snug_protocol::TrackId;
+use snug_media::BLOCK_SAMPLES;
+use snug_media::playout::{BlockPacer, JitterConfig, Mixer, PlayoutClock, TrackClock};
+use snug_protocol::{PeerId, TrackId};
+use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::{mpsc, watch};
 
 use super::audio::Audio;
-use super::video::Video;
+use super::recording::{News, Recording};
+use super::video::{Found, Video};
 use super::{Message, Packet, Report, Snapshot};
-use crate::Kind;
 use crate::session::RemoteTrack;
-use crate::stats::ReceivedStats;
+use crate::{Error, Kind};
 
 /// Messages taken in a row before sound is looked after: less than a millisecond of work.
 const BATCH: usize = 64;
@@ -21,71 +24,190 @@ const BATCH: usize = 64;
 /// Pause between two snapshots of the statistics.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Sender reports kept for streams of which no packet came yet.
+const EARLY_MAX: usize = 64;
+
+/// Ticks per second of Opus and of VP8.
+const AUDIO_RATE: u32 = 48_000;
+const VIDEO_RATE: u32 = 90_000;
+
 /// All that is received.
 pub(super) struct Worker {
     tracks: BTreeMap<Arc<str>, Track>,
+    /// One timeline for each sender: their sound and picture share it.
+    clocks: BTreeMap<PeerId, PeerClock>,
+    early: VecDeque<(u32, NtpTime, RtpTime)>,
+    mixer: Mixer,
+    pacer: BlockPacer,
+    decode: bool,
+    recording: Option<Recording>,
     reports: mpsc::Sender<Report>,
     snapshots: watch::Sender<Snapshot>,
     next_snapshot: Instant,
 }
 
+struct PeerClock {
+    timeline: PlayoutClock,
+    /// Their sound has begun to play, so pictures can be placed next to it.
+    plays: bool,
+}
+
 struct Track {
     remote: RemoteTrack,
+    ssrc: Option<u32>,
+    clock: Option<TrackClock>,
     media: Media,
 }
 
 enum Media {
-    Audio(Audio),
-    Video(Video),
+    Audio(Box<Audio>),
+    Video(Box<Video>),
+}
+
+impl PeerClock {
+    fn new() -> Self {
+        Self {
+            timeline: PlayoutClock::new(Instant::now()),
+            plays: false,
+        }
+    }
 }
 
 impl Worker {
-    pub(super) fn new(reports: mpsc::Sender<Report>, snapshots: watch::Sender<Snapshot>) -> Self {
+    pub(super) fn new(
+        recording: Option<Recording>,
+        decode: bool,
+        reports: mpsc::Sender<Report>,
+        snapshots: watch::Sender<Snapshot>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             tracks: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            early: VecDeque::new(),
+            mixer: Mixer::new(),
+            pacer: BlockPacer::new(now),
+            decode,
+            recording,
             reports,
             snapshots,
             next_snapshot: now,
         }
     }
 
-    /// Runs until told to stop, or until nobody is left who could tell.
-    pub(super) fn run(mut self, messages: &Receiver<Message>) {
-        loop {
-            let wait = self.next_snapshot.saturating_duration_since(Instant::now());
-            match messages.recv_timeout(wait) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(message) => {
-                    self.handle(message);
-                    for message in messages.try_iter().take(BATCH) {
-                        if matches!(message, Message::Stop) {
-                            return;
-                        }
-                        self.handle(message);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            self.look_up();
+    /// Runs until told to stop, or until nobody is left who could tell; then finishes the
+    /// recording.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) -> Result<(), snug_media::Error> {
+        while self.turn(messages) {}
+        match self.recording.take() {
+            Some(recording) => recording.finish(),
+            None => Ok(()),
         }
+    }
+
+    /// Takes what came, then does what is due; false when it is time to stop.
+    fn turn(&mut self, messages: &Receiver<Message>) -> bool {
+        let wait = self
+            .pacer
+            .deadline()
+            .saturating_duration_since(Instant::now());
+        let mut message = match messages.recv_timeout(wait) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        for _ in 0..BATCH {
+            match message {
+                Some(Message::Stop) => return false,
+                Some(message) => self.handle(message),
+                None => break,
+            }
+            message = messages.try_recv().ok();
+        }
+        if let Some(message) = message {
+            if matches!(message, Message::Stop) {
+                return false;
+            }
+            self.handle(message);
+        }
+        self.play();
+        true
     }
 
     fn handle(&mut self, message: Message) {
         match message {
             Message::Packet(packet) => self.take(&packet),
-            Message::Bind(mid, track) => self.bind(mid, track),
-            Message::Forget(id) => self.tracks.retain(|_, track| track.remote.id != id),
+            Message::Bind(mid, track) => {
+                if let Err(error) = self.bind(mid, track) {
+                    tracing::error!(%error, "a track cannot be received");
+                }
+            }
+            Message::Forget(id) => self.forget(&id),
+            Message::Report { ssrc, ntp, rtp } => self.place(ssrc, ntp, rtp),
             Message::Stop => {}
         }
     }
 
-    fn bind(&mut self, mid: Arc<str>, remote: RemoteTrack) {
-        let media = match remote.kind {
-            Kind::Audio => Media::Audio(Audio::default()),
-            Kind::Video => Media::Video(Video::default()),
+    fn bind(&mut self, mid: Arc<str>, remote: RemoteTrack) -> Result<(), Error> {
+        self.forget(&remote.id);
+        let recorded = self.recording.is_some();
+        let (rate, media) = match remote.kind {
+            Kind::Audio => {
+                // Nobody talks to a recorder: it can wait until every packet is there.
+                let patience = if recorded {
+                    JitterConfig::recording()
+                } else {
+                    JitterConfig::interactive()
+                };
+                (AUDIO_RATE, Media::Audio(Box::new(Audio::new(patience)?)))
+            }
+            Kind::Video => (
+                VIDEO_RATE,
+                Media::Video(Box::new(Video::new(self.decode, recorded)?)),
+            ),
         };
-        self.tracks.insert(mid, Track { remote, media });
+        let clock = self
+            .clocks
+            .entry(remote.peer.clone())
+            .or_insert_with(PeerClock::new);
+        let clock = clock.timeline.add_track(rate);
+        if let Some(recording) = &mut self.recording {
+            recording.add(&remote);
+        }
+        self.tracks.insert(
+            mid,
+            Track {
+                remote,
+                ssrc: None,
+                clock,
+                media,
+            },
+        );
+        Ok(())
+    }
+
+    fn forget(&mut self, id: &TrackId) {
+        let Some(mid) = self
+            .tracks
+            .iter()
+            .find(|(_, it)| it.remote.id == *id)
+            .map(|(mid, _)| Arc::clone(mid))
+        else {
+            return;
+        };
+        let Some(track) = self.tracks.remove(&mid) else {
+            return;
+        };
+        let peer = &track.remote.peer;
+        if let (Some(clock), Some(handle)) = (self.clocks.get_mut(peer), track.clock) {
+            clock.timeline.remove_track(handle);
+        }
+        if self.tracks.values().all(|other| other.remote.peer != *peer) {
+            self.clocks.remove(peer);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.remove(&track.remote);
+        }
     }
 
     fn take(&mut self, packet: &Packet) {
@@ -93,24 +215,156 @@ impl Worker {
         let Some(track) = self.tracks.get_mut(&packet.mid) else {
             return;
         };
-        let first = match &mut track.media {
-            Media::Audio(audio) => audio.take(packet),
+        let clock = self.clocks.get_mut(&track.remote.peer).zip(track.clock);
+        if let Some((clock, handle)) = clock {
+            clock
+                .timeline
+                .handle_packet(handle, RtpTime(packet.timestamp), packet.at);
+            if track.ssrc != Some(packet.ssrc) {
+                let mine = |(ssrc, ..): &(u32, NtpTime, RtpTime)| *ssrc == packet.ssrc;
+                for (_, ntp, rtp) in self.early.iter().copied().filter(mine) {
+                    clock.timeline.handle_report(handle, ntp, rtp);
+                }
+            }
+        }
+        track.ssrc = Some(packet.ssrc);
+        let found = match &mut track.media {
+            Media::Audio(audio) => audio
+                .take(packet)
+                .then_some(Found::FirstFrame)
+                .into_iter()
+                .collect(),
             Media::Video(video) => video.take(packet),
         };
-        if first {
-            report(&self.reports, Report::FirstFrame(track.remote.clone()));
+        if let (Some(recording), Media::Audio(_)) = (&mut self.recording, &track.media) {
+            let (clock, handle) = (self.clocks.get(&track.remote.peer), track.clock);
+            let heard = clock.zip(handle).and_then(|(clock, handle)| {
+                clock
+                    .timeline
+                    .playout_at(handle, RtpTime(packet.timestamp), packet.at)
+            });
+            recording.voice(&track.remote, packet, heard.unwrap_or(packet.at));
+        }
+        tell(&self.reports, found, &packet.mid, track);
+    }
+
+    /// Takes a sender report: it ties a stream to the timeline of its sender.
+    fn place(&mut self, ssrc: u32, ntp: NtpTime, rtp: RtpTime) {
+        let known = self.tracks.values().find(|track| track.ssrc == Some(ssrc));
+        let Some(track) = known else {
+            if self.early.len() == EARLY_MAX {
+                self.early.pop_front();
+            }
+            self.early.push_back((ssrc, ntp, rtp));
+            return;
+        };
+        if let (Some(clock), Some(handle)) = (self.clocks.get_mut(&track.remote.peer), track.clock)
+        {
+            clock.timeline.handle_report(handle, ntp, rtp);
         }
     }
 
-    fn look_up(&mut self) {
+    /// Does what is due: sound, pictures that waited, keyframe requests, statistics.
+    fn play(&mut self) {
         let now = Instant::now();
+        while let Some(at) = self.pacer.next_due(now) {
+            self.play_block(at);
+        }
+        for (mid, track) in &mut self.tracks {
+            if let Media::Video(video) = &mut track.media {
+                let found = video.handle_timeout(now);
+                tell(&self.reports, found, mid, track);
+            }
+        }
+        self.record_pictures(now);
+        self.hear_recording(now);
         if now >= self.next_snapshot {
             self.next_snapshot = now + SNAPSHOT_INTERVAL;
             self.snapshots.send_replace(self.snapshot());
         }
     }
 
-    fn snapshot(&self) -> BTreeMap<TrackId, ReceivedStats> {
+    fn play_block(&mut self, at: Instant) {
+        for track in self.tracks.values_mut() {
+            let Media::Audio(audio) = &mut track.media else {
+                continue;
+            };
+            let played = audio.mix(&mut self.mixer, at);
+            let clock = self.clocks.get_mut(&track.remote.peer);
+            if let (Some(played), Some(clock), Some(handle)) = (played, clock, track.clock) {
+                clock.timeline.handle_playout(handle, played, at);
+                clock.plays = true;
+            }
+        }
+        let mut mix = [0.0; BLOCK_SAMPLES];
+        self.mixer.finish(&mut mix);
+        if let Some(recording) = &mut self.recording {
+            recording.sound(&mix, at);
+        }
+    }
+
+    fn record_pictures(&mut self, now: Instant) {
+        let Some(recording) = &mut self.recording else {
+            return;
+        };
+        // Pictures of somebody whose sound is on its way wait for it a little, so that both are
+        // in step from the first frame on.
+        let sounds = |track: &&Track| matches!(track.media, Media::Audio(_));
+        let with_sound: Vec<PeerId> = self
+            .tracks
+            .values()
+            .filter(sounds)
+            .map(|it| it.remote.peer.clone())
+            .collect();
+        for track in self.tracks.values_mut() {
+            let Media::Video(video) = &mut track.media else {
+                continue;
+            };
+            let (clock, handle) = (self.clocks.get(&track.remote.peer), track.clock);
+            let (Some(clock), Some(handle)) = (clock, handle) else {
+                continue;
+            };
+            let wants_sound = with_sound.contains(&track.remote.peer);
+            let place = |timestamp, patient: bool| {
+                let timeline = &clock.timeline;
+                let ready = !wants_sound || clock.plays && timeline.is_synchronised(handle);
+                if ready || !patient {
+                    timeline.playout_at(handle, timestamp, now)
+                } else {
+                    None
+                }
+            };
+            while let Some((frame, at)) = video.next_due(now, place) {
+                if recording.picture(&track.remote, frame, at) {
+                    video.want_keyframe(now);
+                }
+            }
+        }
+    }
+
+    /// Looks what the recording has to say.
+    fn hear_recording(&mut self, now: Instant) {
+        while let Some(news) = self.recording.as_mut().and_then(Recording::poll_news) {
+            match news {
+                News::KeyframeWanted(id) => {
+                    let track = self.tracks.values_mut().find(|track| track.remote.id == id);
+                    if let Some(Track {
+                        media: Media::Video(video),
+                        ..
+                    }) = track
+                    {
+                        video.want_keyframe(now);
+                    }
+                }
+                News::Stopped(error) => {
+                    self.recording = None;
+                    report(&self.reports, Report::RecordingStopped(error));
+                }
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
         let stats = |track: &Track| match &track.media {
             Media::Audio(audio) => audio.stats(),
             Media::Video(video) => video.stats(),
@@ -119,6 +373,21 @@ impl Worker {
             .values()
             .map(|track| (track.remote.id.clone(), stats(track)))
             .collect()
+    }
+}
+
+fn tell(lane: &mpsc::Sender<Report>, found: Vec<Found>, mid: &Arc<str>, track: &Track) {
+    for found in found {
+        match (found, &track.media) {
+            (Found::FirstFrame, _) => report(lane, Report::FirstFrame(track.remote.clone())),
+            (Found::KeyframeWanted, Media::Video(video)) => {
+                let wish = video.ssrc().map(|ssrc| (Arc::clone(mid), ssrc));
+                if let Some((mid, ssrc)) = wish {
+                    report(lane, Report::KeyframeWanted { mid, ssrc });
+                }
+            }
+            (Found::KeyframeWanted, Media::Audio(_)) => {}
+        }
     }
 }
 

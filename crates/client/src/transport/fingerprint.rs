@@ -4,8 +4,6 @@
 //! switched off and done here, between the end of the handshake and the first packet that is sent
 //! or looked at (RFC 8122 section 6.2 asks for no more and no less).
 
-use ring::digest;
-
 /// The SHA-256 digests that an answer announces for the media certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Announced(Vec<[u8; 32]>);
@@ -26,14 +24,16 @@ impl Announced {
         Self(values.collect())
     }
 
-    /// Tells whether `certificate` (DER) is the announced one; false when none was announced.
-    pub(super) fn matches(&self, certificate: &[u8]) -> bool {
-        let hash = digest::digest(&digest::SHA256, certificate);
-        self.0.iter().any(|announced| announced == hash.as_ref())
+    /// Tells whether a certificate of this digest is the announced one; false when none was
+    /// announced.
+    pub(super) fn matches(&self, digest: &[u8; 32]) -> bool {
+        self.0.contains(digest)
     }
 }
 
-fn parse(value: &str) -> Option<[u8; 32]> {
+/// Reads 32 bytes as SDP writes them: two hexadecimal digits each, colons between (RFC 8122
+/// section 5).
+pub(super) fn parse(value: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let mut parts = value.split(':');
     for byte in &mut bytes {
@@ -47,29 +47,25 @@ fn parse(value: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
-    fn line(bytes: &[u8]) -> String {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        let hex: Vec<_> = hash
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
+    fn line(digest: [u8; 32]) -> String {
+        let hex: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
         format!("a=fingerprint:sha-256 {}\r\n", hex.join(":"))
     }
 
     #[test]
     fn the_announced_certificate_matches_and_no_other() {
-        let sdp = format!("v=0\r\n{}m=audio 9\r\n", line(b"certificate"));
+        let sdp = format!("v=0\r\n{}m=audio 9\r\n", line([0xAB; 32]));
         let announced = Announced::in_sdp(&sdp);
-        assert!(announced.matches(b"certificate"));
-        assert!(!announced.matches(b"another"));
+        assert!(announced.matches(&[0xAB; 32]));
+        assert!(!announced.matches(&[0xAC; 32]));
     }
 
     #[test]
     fn nothing_announced_matches_nothing() {
         let sha1 = "a=fingerprint:sha-1 AA:BB\r\na=fingerprint:sha-256 AA:BB\r\n";
         for sdp in ["", sha1, "a=fingerprint:sha-256\r\n"] {
-            assert!(!Announced::in_sdp(sdp).matches(b"certificate"));
+            assert_eq!(Announced::in_sdp(sdp), Announced(vec![]));
+            assert!(!Announced::in_sdp(sdp).matches(&[0; 32]));
         }
     }
 }

@@ -1,0 +1,176 @@
+//! A call inside one process: a real room server and two participants, over loopback.
+
+use std::time::Duration;
+
+use snug_client::{Event, Happening, JoinOptions, Kind, Participant};
+use snug_media::source::{TestPattern, Tone};
+use snug_protocol::{DisplayName, Link};
+use snug_server::{Config, Server};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct House {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            port: 0,
+            bind: Some("127.0.0.1".parse().unwrap()),
+            data_dir: folder.path().join("host"),
+            ..Config::default()
+        };
+        let server = Server::start(config).await.unwrap();
+        Self { server, folder }
+    }
+
+    fn options(&self, name: &str) -> JoinOptions {
+        let address = self.server.addresses()[0];
+        let link: Link = format!("snug://{address}/kitchen#k={}", self.server.pin())
+            .parse()
+            .unwrap();
+        let known_hosts = self.folder.path().join("known_hosts");
+        JoinOptions::new(link, DisplayName::parse(name).unwrap(), known_hosts)
+    }
+
+    fn publishing(&self, name: &str) -> JoinOptions {
+        let mut options = self.options(name);
+        options.video = Some(Box::new(TestPattern::new(320, 180, 30).unwrap()));
+        options.audio = Some(Box::new(Tone::new(1000.0, 0.5)));
+        options.video_bitrate_bps = 400_000;
+        options
+    }
+}
+
+async fn wait_for(
+    events: &mut mpsc::Receiver<Event>,
+    wanted: impl Fn(&Happening) -> bool,
+) -> Happening {
+    loop {
+        let event = timeout(PATIENCE, events.recv())
+            .await
+            .expect("in time")
+            .expect("more events");
+        if wanted(&event.what) {
+            return event.what;
+        }
+    }
+}
+
+fn first_frame(wanted: Kind) -> impl Fn(&Happening) -> bool {
+    move |it| matches!(it, Happening::FirstFrame { kind, .. } if *kind == wanted)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn picture_and_sound_cross_a_room() {
+    let house = House::open().await;
+    let ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    let mut options = house.options("Bo");
+    options.decode = true;
+    let mut bo = Participant::join(options).await.unwrap();
+    let mut events = bo.events();
+    wait_for(
+        &mut events,
+        |it| matches!(it, Happening::PeerJoined { name, .. } if name == "Ada"),
+    )
+    .await;
+    let (mut sound, mut picture) = (false, false);
+    while !(sound && picture) {
+        let what = wait_for(&mut events, |it| matches!(it, Happening::FirstFrame { .. })).await;
+        sound |= first_frame(Kind::Audio)(&what);
+        picture |= first_frame(Kind::Video)(&what);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let stats = bo.stats();
+    let tracks = &stats.peers[0].tracks;
+    for track in tracks {
+        assert!(track.received.packets_received > 50, "{track:?}");
+        assert!(track.received.packets_lost <= 1, "{track:?}");
+        assert!(track.received.frames_decoded > 40, "{track:?}");
+    }
+    ada.leave().await.unwrap();
+    wait_for(&mut events, |it| matches!(it, Happening::PeerLeft { .. })).await;
+    bo.leave().await.unwrap();
+    house.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tracks_come_and_go_and_a_late_joiner_sees_them() {
+    let house = House::open().await;
+    let mut bo = Participant::join(house.options("Bo")).await.unwrap();
+    let mut events = bo.events();
+    let ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    wait_for(&mut events, first_frame(Kind::Video)).await;
+    for _ in 0..2 {
+        ada.set_camera(None).await.unwrap();
+        let gone = |it: &Happening| {
+            matches!(
+                it,
+                Happening::TrackRemoved {
+                    kind: Kind::Video,
+                    ..
+                }
+            )
+        };
+        wait_for(&mut events, gone).await;
+        let camera = TestPattern::new(160, 96, 15).unwrap();
+        ada.set_camera(Some(Box::new(camera))).await.unwrap();
+        wait_for(&mut events, first_frame(Kind::Video)).await;
+    }
+    let mut cy = Participant::join(house.publishing("Cy")).await.unwrap();
+    let mut late = cy.events();
+    wait_for(&mut late, first_frame(Kind::Video)).await;
+    wait_for(&mut events, first_frame(Kind::Video)).await;
+    for participant in [ada, bo, cy] {
+        participant.leave().await.unwrap();
+    }
+    house.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_recorded() {
+    let house = House::open().await;
+    let ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    let path = house.folder.path().join("call.webm");
+    let mut options = house.options("Bo");
+    options.record = Some(path.clone());
+    let mut bo = Participant::join(options).await.unwrap();
+    let mut events = bo.events();
+    wait_for(&mut events, first_frame(Kind::Video)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(bo.stats().dropped.recording_frames, 0);
+    bo.leave().await.unwrap();
+    ada.leave().await.unwrap();
+    while let Some(event) = events.recv().await {
+        let failed = matches!(
+            event.what,
+            Happening::RecordingStopped { .. } | Happening::Failed { .. }
+        );
+        assert!(!failed, "{event:?}");
+    }
+    assert!(std::fs::metadata(&path).unwrap().len() > 50_000);
+    house.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_written_is_refused_before_joining() {
+    let house = House::open().await;
+    let mut options = house.options("Bo");
+    options.record = Some(
+        house
+            .folder
+            .path()
+            .join("no")
+            .join("such")
+            .join("call.webm"),
+    );
+    let error = Participant::join(options).await.err().expect("refused");
+    assert_eq!(error.kind(), snug_client::ErrorKind::Recording);
+    assert_eq!(house.server.room_count().await, 0);
+    house.server.shutdown().await;
+}
