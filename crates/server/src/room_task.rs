@@ -10,6 +10,7 @@
 
 mod call;
 mod letter;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,9 @@ use snug_protocol::{PeerId, ReasonCode};
 use snug_room::{Admission, Lease, RoomId, Seat};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use call::{HangUp, Keys, Newcomer, Said, SaidOffer, Site};
+pub(crate) use call::{HangUp, Said, SaidOffer};
 pub(crate) use letter::Letter;
+pub(crate) use site::{Keys, Newcomer, Site};
 
 use crate::peer_channel::PeerInfo;
 use crate::registry::Rooms;

@@ -16,9 +16,8 @@ mod talk;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,9 +25,10 @@ use snug_protocol::{
     Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
     SnugEvent, Track, TrackId, TurnServer,
 };
-use snug_room::{Admission, Departure, Joiner, Output, Patience, Room, Seat};
+use snug_room::{Admission, Departure, Output, Room, Seat};
 
 use super::letter::{Journal, Letter};
+use super::site::{Newcomer, Site};
 use crate::negotiation::{Negotiation, OwnTrack, Wanted};
 use crate::transport::{
     IceCredentials, Kind, PeerKey, RejectReason, TrackKey, TransportCommand, TransportEvent,
@@ -41,49 +41,6 @@ const WEBRTC: &str = "webrtc";
 
 /// How far before a socket's last sign of life news may have been swallowed by its break.
 const SWALLOWED: Duration = Duration::from_secs(2);
-
-/// What all calls of a server share.
-#[derive(Debug)]
-pub(crate) struct Site {
-    /// SHA-256 of the DTLS certificate.
-    pub fingerprint: [u8; 32],
-    /// The UDP port of the media plane.
-    pub media_port: u16,
-    /// Outside addresses of a host behind a router.
-    pub announced: Vec<SocketAddr>,
-    /// How long silence is borne.
-    pub patience: Patience,
-    /// Where keys for the media plane come from.
-    pub keys: Keys,
-}
-
-/// Counts out keys that no two peers, rooms or tracks of a server share.
-#[derive(Debug, Default)]
-pub(crate) struct Keys(AtomicU32);
-
-impl Keys {
-    /// Returns a number that was not given out before.
-    pub fn next(&self) -> u32 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-/// Somebody at the door, with what chance has provided for them.
-#[derive(Debug)]
-pub(crate) struct Newcomer {
-    /// Who wants to sit where.
-    pub joiner: Joiner,
-    /// Whether it is a Snug program.
-    pub is_snug: bool,
-    /// The address on which its WebSocket arrived.
-    pub local: IpAddr,
-    /// Our side of its first ICE generation.
-    pub ice: IceCredentials,
-    /// Where the numbers of the sources that it receives begin.
-    pub first_ssrc: u32,
-    /// TURN servers for it, valid as long as it stays.
-    pub turn_servers: Vec<TurnServer>,
-}
 
 /// What the shell has to do, in order.
 #[derive(Debug)]

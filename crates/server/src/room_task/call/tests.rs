@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use snug_protocol::{Candidate, ClientEvent, ResumeToken, SdpAnswer, TracksTypes, Variant};
-use snug_room::Seat;
+use snug_room::{Joiner, Patience};
 
+use super::super::site::Keys;
 use super::*;
 use crate::negotiation::Offer;
 
