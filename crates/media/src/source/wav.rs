@@ -476,4 +476,22 @@ mod tests {
         let mut file = open(&wav(3, 1, 48_000, 32, &data)).unwrap();
         assert!(read(&mut file, 2).iter().all(|s| s.abs() <= 1.0));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_it_panic(
+            flips in proptest::collection::vec((0usize..80, proptest::num::u8::ANY), 0..6),
+            cut in 0usize..100,
+        ) {
+            let mut bytes = wav(1, 2, 44_100, 16, &[7; 40]);
+            for (at, value) in flips {
+                let at = at % bytes.len();
+                bytes[at] ^= value;
+            }
+            bytes.truncate(cut);
+            if let Ok(mut file) = open(&bytes) {
+                proptest::prop_assert!(read(&mut file, 3).iter().all(|s| s.is_finite()));
+            }
+        }
+    }
 }

@@ -480,4 +480,24 @@ mod tests {
         );
         assert!(error.hint().contains("Check the name"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_it_panic(
+            flips in proptest::collection::vec((0usize..200, proptest::num::u8::ANY), 0..6),
+            cut in 0usize..200,
+        ) {
+            let mut bytes = clip(GOOD, 3);
+            for (at, value) in flips {
+                let at = at % bytes.len();
+                bytes[at] ^= value;
+            }
+            bytes.truncate(cut);
+            if let Ok(mut file) = open(&bytes) {
+                for _ in 0..4 {
+                    proptest::prop_assert!(file.next_frame().is_ok());
+                }
+            }
+        }
+    }
 }
