@@ -6,5 +6,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    snug_app::run()
+    snug_app::run(std::env::args_os().collect())
 }

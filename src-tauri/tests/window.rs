@@ -51,6 +51,26 @@ fn without_a_display_it_says_so_in_a_sentence() {
     );
 }
 
+#[test]
+fn headless_commands_need_no_display() {
+    let run = |argument| {
+        Command::new(env!("CARGO_BIN_EXE_snug"))
+            .arg(argument)
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .output()
+            .expect("the app starts")
+    };
+    let help = run("--help");
+    assert!(help.status.success());
+    assert!(
+        String::from_utf8_lossy(&help.stdout).contains("serve"),
+        "{help:?}"
+    );
+    // A slip of the pen is told, and opens no window.
+    assert_eq!(run("jion").status.code(), Some(2));
+}
+
 /// A program that is ended when the test is.
 struct Ended(Child);
 
