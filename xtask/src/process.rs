@@ -20,12 +20,24 @@ pub fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Prepares the same cargo that started this program.
+/// Prepares the same cargo that started this program, in the environment that a shell gives it.
 pub fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = program(cargo);
-    command.env("CARGO_TERM_COLOR", "auto");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_this_package) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Says whether cargo set a variable to tell this program about its own package. Passed on, some
+/// build scripts (ring's) would take it for a change and build everything above them again.
+fn is_of_this_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 /// Says whether a program of that name is on the search path.

@@ -3,8 +3,13 @@
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run as run_command, tee};
+use crate::room_server::snug_server;
 use crate::steps::{self, Session, Step};
 use crate::{apt, deny, fixtures, ui};
+
+/// Tells the scenarios which program to drive: the one of the build step. Without it they would
+/// have cargo build it once more, in the middle of a test.
+const SERVER: &str = "SNUG_SERVER";
 
 /// Set for the tests when the slow suites are wanted: a test that has a long form looks for it.
 const SLOW: &str = "SNUG_SLOW";
@@ -184,10 +189,8 @@ fn cores(session: &mut Session) -> Result<()> {
 }
 
 fn build(_: &mut Session) -> Result<()> {
-    run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
-    // The program that the scenarios drive, built as it ships: alone, with only the features that
-    // it asks for itself.
-    run_command(cargo().args(["build", "--package", "snug-cli", "--bin", "snug-server"]))
+    // All targets together: the programs then share their dependencies' builds with the tests.
+    run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"]))
 }
 
 fn tests(session: &mut Session) -> Result<()> {
@@ -200,6 +203,7 @@ fn cargo_test(session: &mut Session, packages: &[&str]) -> Result<()> {
     command
         .args(["test", "--locked", "--no-fail-fast"])
         .args(packages);
+    command.env(SERVER, snug_server());
     if session.slow {
         command.env(SLOW, "1");
     }

@@ -79,8 +79,10 @@ fn start_logging() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("SNUG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let filter = filter.add_directive(NEVER_LOGGED.parse().expect("it is a valid directive"));
-    let started =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
     if started.is_err() {
         // The app has already installed its own subscriber; its logs are as good.
         tracing::debug!("logging was already set up");
