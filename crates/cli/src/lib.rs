@@ -71,13 +71,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// What is logged unless asked otherwise. The DTLS library warns about every connection that
+/// names no server, which in WebRTC is every connection.
+const LOGGED: &str = "warn,rtc_dtls=error";
+
 /// What is never logged, whatever is asked for: it prints the packets of a call.
 const NEVER_LOGGED: &str = "webrtc::peer_connection::driver=off";
 
 /// Sends logs to standard error, warnings and worse unless `SNUG_LOG` says otherwise.
 fn start_logging() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("SNUG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("SNUG_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let filter = filter.add_directive(NEVER_LOGGED.parse().expect("it is a valid directive"));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)

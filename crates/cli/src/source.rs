@@ -31,12 +31,19 @@ pub(crate) enum MicrophoneChoice {
 }
 
 impl CameraChoice {
-    /// Opens the source; `size` is that of the test pattern in pixels.
+    /// Opens the source; `size` is that of the test pattern in pixels. A film that was cut short
+    /// plays as far as it goes, and standard error says so.
     pub(crate) fn open(&self, size: (u32, u32)) -> Result<Option<Box<dyn VideoSource>>, Error> {
         Ok(match self {
             CameraChoice::None => None,
             CameraChoice::Test => Some(Box::new(TestPattern::new(size.0, size.1, PATTERN_FPS)?)),
-            CameraChoice::File(path) => Some(Box::new(Y4mFile::open(path)?)),
+            CameraChoice::File(path) => {
+                let film = Y4mFile::open(path)?;
+                if let Some(notice) = film.cut_short() {
+                    eprintln!("{notice}");
+                }
+                Some(Box::new(film))
+            }
         })
     }
 }

@@ -233,17 +233,18 @@ fn broken_input_files() -> Result<()> {
     };
     let clip = std::fs::read(fixtures::film())?;
     let cut = file("cut.y4m", &clip[..clip.len() - 1000])?;
+    // A film that was cut short plays as far as it goes, and says so.
+    let join = Join::new(&link, "Ann")
+        .camera(&cut)
+        .with("--for")
+        .with("1s");
+    plain(&join_ends(&join)?, 0, &["cut.y4m was cut short"])?;
     let header_only = file(
         "empty.y4m",
         clip.split(|b| *b == b'\n').next().context("header")?,
     )?;
     let no_clip = file("not.y4m", b"this is no film")?;
-    for path in [
-        &cut,
-        &header_only,
-        &no_clip,
-        &folder.path().join("missing.y4m"),
-    ] {
+    for path in [&header_only, &no_clip, &folder.path().join("missing.y4m")] {
         let ended = join_ends(&Join::new(&link, "Ann").camera(path))?;
         plain(&ended, BAD_INPUT, &[name_of(path)])?;
     }
