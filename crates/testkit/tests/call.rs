@@ -174,3 +174,34 @@ async fn a_recording_that_cannot_be_written_is_refused_before_joining() {
     assert_eq!(house.server.room_count().await, 0);
     house.server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_join_in_the_same_instant_see_each_other() {
+    let house = House::open().await;
+    for round in 0..10 {
+        let (ada, bo) = tokio::join!(
+            Participant::join(house.publishing("Ada")),
+            Participant::join(house.publishing("Bo")),
+        );
+        let mut both = [ada.unwrap(), bo.unwrap()];
+        for participant in &mut both {
+            let mut events = participant.events();
+            let (mut sound, mut picture) = (false, false);
+            while !(sound && picture) {
+                let Ok(Some(event)) = timeout(Duration::from_secs(5), events.recv()).await else {
+                    let stats = participant.stats();
+                    panic!(
+                        "round {round}: {}",
+                        serde_json::to_string_pretty(&stats).unwrap()
+                    );
+                };
+                sound |= first_frame(Kind::Audio)(&event.what);
+                picture |= first_frame(Kind::Video)(&event.what);
+            }
+        }
+        for participant in both {
+            participant.leave().await.unwrap();
+        }
+    }
+    house.server.shutdown().await;
+}

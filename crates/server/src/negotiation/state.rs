@@ -92,6 +92,9 @@ pub(crate) struct Negotiation {
     owed: bool,
     /// The last answer placed no track though some wait: asking again would change nothing.
     stuck: bool,
+    /// Tracks came to wait since the peer was last asked, so the offer under way has no room
+    /// for them, and that it places none says nothing.
+    outdated: bool,
     counts: TracksTypes,
     lines: BTreeMap<String, Line>,
     wishes: BTreeMap<TrackId, Wish>,
@@ -139,6 +142,7 @@ impl Negotiation {
             requested: false,
             owed: false,
             stuck: false,
+            outdated: false,
             counts: TracksTypes::default(),
             lines: BTreeMap::new(),
             wishes: BTreeMap::new(),
@@ -174,6 +178,7 @@ impl Negotiation {
         );
         self.owed = true;
         self.stuck = false;
+        self.outdated = true;
     }
 
     /// Stops wanting a track. Returns whether the peer may be told now; otherwise it is one of
@@ -234,6 +239,7 @@ impl Negotiation {
         }
         self.requested = false;
         self.asked = true;
+        self.outdated = false;
         self.settling_until = None;
         self.counts.audio = self.counts.audio.max(self.needed(Kind::Audio));
         self.counts.video = self.counts.video.max(self.needed(Kind::Video));
@@ -265,7 +271,7 @@ impl Negotiation {
         let cooled = self.cooling();
         let placed = self.place(offer);
         self.refresh_agreed(offer);
-        self.stuck = placed == 0;
+        self.stuck = placed == 0 && !self.outdated;
         self.answers += 1;
         let answer = self.write_answer(offer, &own, fingerprint);
         for mid in cooled {

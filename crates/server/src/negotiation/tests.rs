@@ -337,6 +337,22 @@ fn a_track_without_a_section_gets_one_in_the_next_negotiation() {
 }
 
 #[test]
+fn a_track_that_came_between_question_and_offer_is_asked_about_again() {
+    let mut talks = Talks::new();
+    talks.negotiation.request();
+    assert_eq!(talks.poll(), Some((0, 0)));
+    let (owner, id) = (peer(2), track(&peer(2), 1));
+    talks.negotiation.want(id, wanted(1, &owner, Kind::Video));
+    let own = chromium(&[(Kind::Video, "0", "sendonly", "a=ssrc:5 cname:c\r\n")]);
+    talks.offer(&own, &[("0", track(&peer(1), 1))]);
+    assert_eq!(
+        talks.poll(),
+        Some((0, 1)),
+        "the offer could not know of the track"
+    );
+}
+
+#[test]
 fn a_client_that_never_makes_room_is_not_asked_forever() {
     let mut talks = Talks::new();
     let bob = peer(2);
