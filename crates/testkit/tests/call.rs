@@ -1,5 +1,7 @@
 //! A call inside one process: a real room server and two participants, over loopback.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 use std::time::Duration;
 
 use snug_client::{Event, Happening, JoinOptions, Kind, Participant};
