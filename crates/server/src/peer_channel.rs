@@ -158,8 +158,9 @@ impl Channel for PeerChannel {
                 let (seat, said) = (self.seat.clone(), said(event));
                 self.command(RoomMessage::Said { seat, said }, out);
             }
-            // The engine ignores what it cannot read, and clients rely on it.
-            Err(error) => tracing::debug!(%error, "a media event is ignored"),
+            // The engine ignores what it cannot read, and clients rely on it. What the reader
+            // says may quote a name, so it stays out of the log.
+            Err(_) => tracing::debug!("a media event that cannot be read is ignored"),
         }
         Flow::Continue
     }
