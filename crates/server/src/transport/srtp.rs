@@ -18,8 +18,10 @@ pub(super) use cipher::Profile;
 
 /// The most bytes that sealing adds: a 16-byte tag and the SRTCP index.
 pub(super) const OVERHEAD_MAX: usize = 20;
-/// The most sources of one direction: what a peer may subscribe to, with retransmissions.
-const STREAMS_MAX: usize = 1024;
+/// The most sources of one direction in the life of a session. None is forgotten, since a number
+/// must never be sealed twice, and each track that comes and goes takes a new one: enough for a
+/// camera that everybody of a full room toggles all day, at 1 MiB when it is used up.
+const STREAMS_MAX: usize = 16_384;
 const RTCP_HEADER_LEN: usize = 8;
 const INDEX_LEN: usize = 4;
 const ENCRYPTED_FLAG: u32 = 1 << 31;

@@ -146,6 +146,17 @@ fn rtc_srtp_understands_us_and_we_understand_it() {
 }
 
 #[test]
+fn tracks_may_come_and_go_all_day() {
+    let (mut client, mut server) = (client(Profile::Gcm128), server(Profile::Gcm128));
+    for ssrc in 1..=5_000u32 {
+        let (mut buffer, len) = packet(7);
+        buffer[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        let len = client.seal_rtp(&mut buffer, len).unwrap();
+        server.open_rtp(&mut buffer[..len]).unwrap();
+    }
+}
+
+#[test]
 fn the_same_number_is_never_sealed_twice() {
     let mut server = server(Profile::Gcm128);
     seal(&mut server, 9);
