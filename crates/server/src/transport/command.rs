@@ -18,7 +18,8 @@ pub enum TransportCommand {
         room: RoomKey,
         /// Our side of its first ICE generation.
         ice: IceCredentials,
-        /// Where to report; an event that finds no room is dropped and counted.
+        /// Where to report; an event that finds no room is dropped and counted. When the
+        /// receiver is dropped, the peer is forgotten.
         events: mpsc::Sender<TransportEvent>,
     },
     /// Sets what the peer's offer said, and our side of this ICE generation. The credentials of
@@ -59,7 +60,7 @@ pub enum TransportEvent {
         /// The peer.
         peer: PeerKey,
     },
-    /// Something authentic came from it: media, a check, DTLS. At most two a second.
+    /// Something authentic came from it: media or a check. At most two a second.
     Heard {
         /// The peer.
         peer: PeerKey,

@@ -78,6 +78,8 @@ pub struct Counters {
     pub commands_ignored: Counter,
     /// Events dropped because a peer's room does not read them.
     pub events_dropped: Counter,
+    /// Peers forgotten because their room ended without removing them.
+    pub peers_orphaned: Counter,
     /// Media packets taken in by the routers.
     pub media_received: Counter,
     /// Media packets written for subscribers.

@@ -156,6 +156,7 @@ impl Shard {
     }
 
     fn handle_timers(&mut self, now: Instant) {
+        self.remove_ownerless(now);
         let mut next = now + TURN_MAX;
         for index in 0..self.peers.len() {
             let Some(peer) = self.peers[index].as_mut() else {

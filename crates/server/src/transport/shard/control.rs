@@ -187,6 +187,18 @@ impl Shard {
         }
     }
 
+    /// Forgets peers whose room is gone: a room that dies cannot say goodbye for them, and they
+    /// would go on sending each other media that nobody can end.
+    pub(super) fn remove_ownerless(&mut self, now: Instant) {
+        for index in 0..self.peers.len() {
+            let peer = self.peers[index].as_ref();
+            if peer.is_some_and(|peer| peer.events.is_closed()) {
+                self.counters.peers_orphaned.add(1);
+                self.remove_peer(index, now);
+            }
+        }
+    }
+
     /// Ends every session before the thread does.
     pub(super) fn close_all(&mut self, now: Instant) {
         for index in 0..self.peers.len() {

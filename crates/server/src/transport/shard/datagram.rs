@@ -141,7 +141,9 @@ impl Shard {
         let len = stun::write_success(&mut response, transaction, seen, &believed.key);
         self.port.push(&response[..len], path);
         self.counters.stun_answered.add(1);
-        if let Some(evicted) = evicted.filter(|evicted| evicted.remote != path.remote) {
+        // The peer may use the address on another path still, to another address of ours.
+        let gone = evicted.filter(|evicted| peer.ice.heard_from(evicted.remote).is_none());
+        if let Some(evicted) = gone {
             self.by_remote.remove(&evicted.remote);
         }
         self.claim(path, index);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::transport::command::IceCredentials;
 use crate::transport::handle::{TransportHandle, Wake};
-use crate::transport::io::Path;
+use crate::transport::io::{LocalAddress, Path};
 use crate::transport::stun;
 use snug_sfu::{ExtensionIds, Kind, Publish, TrackKey};
 use std::io;
@@ -96,14 +96,13 @@ impl Bench {
 
     /// Lets a datagram come in; returns how many went out for it.
     fn receive(&mut self, remote: SocketAddr, data: &[u8]) -> usize {
+        let local = None;
+        self.receive_on(Path { remote, local }, data)
+    }
+
+    fn receive_on(&mut self, path: Path, data: &[u8]) -> usize {
         let before = self.sent.lock().unwrap().len();
-        self.shard.inbox.fill(
-            Path {
-                remote,
-                local: None,
-            },
-            data,
-        );
+        self.shard.inbox.fill(path, data);
         self.shard.handle_inbox(self.now);
         self.shard.forward_pending(self.now);
         self.shard.port.flush();
@@ -111,10 +110,15 @@ impl Bench {
     }
 
     fn check(&mut self, key: u32, remote: SocketAddr) -> usize {
+        let local = None;
+        self.check_on(key, Path { remote, local })
+    }
+
+    fn check_on(&mut self, key: u32, path: Path) -> usize {
         let ours = format!("ours{key}");
         let password = format!("the password of {ours}");
         let message = stun::tests::binding_request((&ours, "theirs"), &password, true);
-        self.receive(remote, &message)
+        self.receive_on(path, &message)
     }
 }
 
@@ -192,6 +196,55 @@ fn a_peer_that_leaves_leaves_nothing() {
     assert!(shard.by_ufrag.is_empty() && shard.by_remote.is_empty());
     bench.command(TransportCommand::RemovePeer { peer });
     assert_eq!(bench.shard.counters.commands_ignored.get(), 1);
+}
+
+#[test]
+fn a_room_that_dies_leaves_nothing() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    bench.check(1, address(5_000));
+    let ((sender, events), peer) = (mpsc::channel(8), PeerKey(2));
+    bench.command(TransportCommand::AddPeer {
+        peer,
+        room: RoomKey(2),
+        ice: credentials("ours2"),
+        events: sender,
+    });
+    drop(events);
+    bench.shard.handle_timers(bench.now);
+    let shard = &bench.shard;
+    assert_eq!(shard.counters.peers_orphaned.get(), 1);
+    assert!(!shard.by_key.contains_key(&peer) && !shard.by_ufrag.contains_key("ours2"));
+    assert!(!shard.by_room.contains_key(&RoomKey(2)));
+    assert!(shard.by_key.contains_key(&PeerKey(1)), "its room lives");
+}
+
+#[test]
+fn an_address_is_kept_while_one_of_its_paths_is() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    let remote = address(5_000);
+    let path_to = |last: u8| Path {
+        remote,
+        local: Some(LocalAddress {
+            ip: Ipv4Addr::new(10, 0, 0, last).into(),
+            interface: 0,
+        }),
+    };
+    // More paths than are remembered: one from the address, then others from elsewhere.
+    assert_eq!(bench.check_on(1, path_to(1)), 1);
+    bench.now += MS;
+    assert_eq!(bench.check_on(1, path_to(2)), 1);
+    for port in 6_000..6_015 {
+        bench.now += MS;
+        assert_eq!(bench.check(1, address(port)), 1);
+    }
+    let peer = bench.shard.peers[0].as_ref().unwrap();
+    assert!(peer.ice.heard_from(remote).is_some(), "one path is left");
+    assert!(bench.shard.by_remote.contains_key(&remote));
+    let remembered: Vec<SocketAddr> = peer.ice.remotes().collect();
+    let known = |remote: &SocketAddr| remembered.contains(remote);
+    assert!(bench.shard.by_remote.keys().all(known), "nothing else is");
 }
 
 #[test]
