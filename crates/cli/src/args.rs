@@ -163,13 +163,17 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let count: u64 = digits.parse().map_err(|_| DURATION_HELP.to_owned())?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(count)),
-        "" | "s" => Ok(Duration::from_secs(count)),
-        "m" => Ok(Duration::from_secs(count.saturating_mul(60))),
-        _ => Err(DURATION_HELP.to_owned()),
-    }
+    let duration = match unit {
+        "ms" => Duration::from_millis(count),
+        "" | "s" => Duration::from_secs(count),
+        "m" => Duration::from_secs(count.saturating_mul(60)),
+        _ => return Err(DURATION_HELP.to_owned()),
+    };
+    Ok(duration.min(DURATION_MAX))
 }
+
+/// The longest call. A century stands for "until stopped", and clocks can still count it.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 const DURATION_HELP: &str = "a duration is a whole number with ms, s or m, for example 20s";
 
@@ -196,6 +200,7 @@ mod tests {
         assert_eq!(parse_duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("18446744073709551615m"), Ok(DURATION_MAX));
         assert!(parse_duration("soon").is_err());
         assert!(parse_duration("2h").is_err());
     }

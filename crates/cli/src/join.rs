@@ -9,15 +9,13 @@ use snug_protocol::DisplayName;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::args::{JoinArguments, data_dir};
+use crate::args::{DURATION_MAX, JoinArguments, data_dir};
 use crate::control::{Control, Controls};
 use crate::exit::{Exit, Failure};
 use crate::serve::stop_asked;
 
 /// How often statistics are printed.
 const STATS_EVERY: Duration = Duration::from_secs(1);
-/// A call without `--for` lasts until it is stopped; a century stands for that.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Takes part until the time is up, `leave` is read, SIGINT or SIGTERM arrives, or the call ends.
 /// What stopped on the way (a recording on a full disk) does not end the call, but the exit code
@@ -30,13 +28,11 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<(), Failure> {
     };
     let mut participant = Participant::join(options).await.map_err(failure)?;
     let mut events = participant.events();
-    call.take_part(&participant, &mut events, &arguments)
-        .await?;
+    let told = call.take_part(&participant, &mut events, &arguments).await;
+    // Whatever ended the call: the others see us go, and the recording is finished.
     let ended = participant.leave().await.map_err(failure);
-    while let Some(event) = events.recv().await {
-        call.note(&event)?;
-    }
-    ended.and(call.stopped.map_or(Ok(()), Err))
+    let told = told.and(call.note_the_rest(&mut events).await);
+    ended.and(told).and(call.stopped.map_or(Ok(()), Err))
 }
 
 /// Opens what is asked for before anything is dialled: a bad file costs nobody a connection.
@@ -78,7 +74,7 @@ impl Call {
         arguments: &JoinArguments,
     ) -> Result<(), Failure> {
         let mut controls = Controls::new(arguments.control);
-        let end = sleep_until(Instant::now() + arguments.duration.unwrap_or(FOREVER));
+        let end = sleep_until(Instant::now() + arguments.duration.unwrap_or(DURATION_MAX));
         let stopped = stop_asked();
         tokio::pin!(end, stopped);
         let mut tick = interval(STATS_EVERY);
@@ -98,6 +94,14 @@ impl Call {
                 Next::Tick => self.print_stats(&participant.stats())?,
             }
         }
+    }
+
+    /// Prints what happened while the participant left.
+    async fn note_the_rest(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<(), Failure> {
+        while let Some(event) = events.recv().await {
+            self.note(&event)?;
+        }
+        Ok(())
     }
 
     /// Prints an event, and keeps what stopped on its own for the end.
