@@ -172,7 +172,8 @@ impl Signalling {
     }
 
     async fn say_goodbye(&mut self, line: Line) {
-        if line.commands.send(Said::Leave).await.is_err() {
+        // A full lane means a dead line, which takes no goodbye either.
+        if line.commands.try_send(Said::Leave).is_err() {
             return;
         }
         self.retain(|_| false);

@@ -149,10 +149,16 @@ impl Recording {
     /// Why it could not be finished. What was written before stays playable.
     pub(super) fn finish(self) -> Result<(), snug_media::Error> {
         drop(self.lane);
-        self.thread.join().unwrap_or_else(|_| {
+        let finished = self.thread.join().unwrap_or_else(|_| {
             tracing::error!("the recording thread failed");
             Ok(())
-        })
+        });
+        // What stopped it in its last moments was told, and nobody has looked since.
+        let stopped = self.news.try_iter().find_map(|news| match news {
+            News::Stopped(error) => Some(error),
+            News::KeyframeWanted(_) => None,
+        });
+        stopped.map_or(finished, Err)
     }
 
     fn put(&self, job: Job) -> bool {
@@ -217,5 +223,41 @@ impl Writer {
                 None => Ok(()),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recording whose thread does as `end` says once nothing more comes.
+    fn ending(end: impl FnOnce(&SyncSender<News>) + Send + 'static) -> Recording {
+        let (lane, jobs) = sync_channel(LANE);
+        let (news_lane, news) = sync_channel(NEWS_LANE);
+        let work = move || {
+            while jobs.recv().is_ok() {}
+            end(&news_lane);
+            Ok(())
+        };
+        Recording {
+            lane,
+            news,
+            thread: thread::spawn("snug-record", work).unwrap(),
+            wants_mix: true,
+            gaps: Vec::new(),
+            dropped: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_in_the_last_moment_is_told() {
+        let full = || snug_media::Error::Recording {
+            path: "call.webm".into(),
+            problem: snug_media::error::RecordingProblem::DiskFull,
+        };
+        let recording = ending(move |news| news.send(News::Stopped(full())).unwrap());
+        let error = recording.finish().unwrap_err();
+        assert_eq!(error.code(), "recording_disk_full");
+        assert!(ending(|_| ()).finish().is_ok());
     }
 }
