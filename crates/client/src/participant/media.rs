@@ -243,7 +243,7 @@ impl Room {
             return;
         };
         if let Err(error) = media.transport.add_candidate(candidate).await {
-            tracing::warn!(%error, candidate, "a candidate of the server is of no use");
+            tracing::warn!(%error, "a candidate of the server is of no use");
         }
     }
 

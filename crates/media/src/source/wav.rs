@@ -261,7 +261,7 @@ impl Layout {
         file_bytes: u64,
     ) -> Result<Self, InputProblem> {
         // Writers to a pipe leave 0 or 2^32-1 there; a file cut short says more than it has.
-        let there = file_bytes - data_start;
+        let there = file_bytes.saturating_sub(data_start);
         let said = if matches!(chunk_bytes, 0 | u32::MAX) {
             there
         } else {

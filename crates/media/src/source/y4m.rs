@@ -211,7 +211,7 @@ fn walk(
             if frames_whole == 0 {
                 return Err(InputProblem::FirstFrameCutShort {
                     needed_bytes: frame_bytes,
-                    found_bytes: file_bytes - data_start,
+                    found_bytes: file_bytes.saturating_sub(data_start),
                 });
             }
             return Ok(Walk {
