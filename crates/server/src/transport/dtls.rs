@@ -36,6 +36,15 @@ const FLIGHT_INTERVAL: Duration = Duration::from_millis(100);
 /// Datagrams kept for the second attempt. A client's first flight is one or two fragments, and
 /// is decided upon before the second flight comes.
 const KEPT_MAX: usize = 8;
+/// Bytes that a client may spend on handshaking: five times what one takes, for repetitions and
+/// large certificates. The library keeps whatever may belong to a handshake, and each fragment
+/// makes it go through all that came before: without a bound anybody in a room could fill the
+/// server's memory, or stop the media thread: 130 kB of one-byte fragments took it a minute.
+const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// The length of a record's head, and the content type of handshake records (RFC 6347 section
+/// 4.1).
+const RECORD_HEAD_LEN: usize = 13;
+const HANDSHAKE: u8 = 22;
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
 /// The profiles of the first attempt, then of the second.
@@ -102,6 +111,7 @@ pub(super) struct Dtls {
     kept: Vec<BytesMut>,
     is_mismatch: Arc<AtomicBool>,
     is_connected: bool,
+    handshake_bytes: usize,
     repetitions: u32,
 }
 
@@ -118,6 +128,7 @@ impl Dtls {
             kept: Vec::new(),
             is_mismatch,
             is_connected: false,
+            handshake_bytes: 0,
             repetitions: 0,
         })
     }
@@ -125,6 +136,13 @@ impl Dtls {
     /// Takes a datagram in. [`poll_transmit`](Self::poll_transmit) has to be drained afterwards,
     /// also after a rejection: the alert tells the client.
     pub(super) fn handle_datagram(&mut self, data: &[u8], now: Instant) -> Option<Outcome> {
+        if !self.affords(data) {
+            // Once connected, it may be somebody else with a forged source.
+            return Some(match self.is_connected {
+                true => Outcome::Failed,
+                false => Outcome::Rejected(RejectReason::HandshakeFailed),
+            });
+        }
         let data = BytesMut::from(data);
         let can_retry = self.attempt + 1 < ATTEMPTS.len() && !self.is_connected;
         if can_retry && self.kept.len() < KEPT_MAX {
@@ -134,6 +152,15 @@ impl Dtls {
             Err(DtlsError::ErrServerNoMatchingSrtpProfile) if can_retry => self.retry(now),
             result => self.conclude(result),
         }
+    }
+
+    /// Counts what belongs to the handshake, or may be kept until it is done.
+    fn affords(&mut self, data: &[u8]) -> bool {
+        if self.is_connected && !has_handshake(data) {
+            return true;
+        }
+        self.handshake_bytes = self.handshake_bytes.saturating_add(data.len());
+        self.handshake_bytes <= HANDSHAKE_BYTES_MAX
     }
 
     /// Starts again with the other profiles, from what came so far.
@@ -300,6 +327,18 @@ fn open(
         TransportProtocol::UDP,
         Some(Arc::new(config)),
     ))
+}
+
+/// Tells whether any record of a datagram is of a handshake.
+fn has_handshake(mut data: &[u8]) -> bool {
+    while let Some(head) = data.first_chunk::<RECORD_HEAD_LEN>() {
+        if head[0] == HANDSHAKE {
+            return true;
+        }
+        let len = usize::from(u16::from_be_bytes([head[11], head[12]]));
+        data = data.get(RECORD_HEAD_LEN + len..).unwrap_or_default();
+    }
+    false
 }
 
 fn sha256(data: &[u8]) -> [u8; 32] {

@@ -205,7 +205,7 @@ fn junk_is_survived() {
     let now = Instant::now();
     let mut client = Client::new(ATTEMPTS[0], now);
     let mut server = serve(client.fingerprint);
-    for len in 0..200u8 {
+    for len in 0..150u8 {
         let junk: Vec<u8> = (0..len)
             .map(|index| 20 + (index.wrapping_mul(37) ^ len) % 44)
             .collect();
@@ -214,4 +214,49 @@ fn junk_is_survived() {
     }
     let outcomes = shake(&mut client, &mut server, now);
     assert!(matches!(outcomes[..], [Outcome::Connected(_)]));
+}
+
+/// Records with a fragment of one byte each, of a message that never ends.
+fn crumbs(datagram: u16, message: u16) -> Vec<u8> {
+    const RECORDS: u16 = 50;
+    let mut data = Vec::new();
+    for crumb in datagram * RECORDS..(datagram + 1) * RECORDS {
+        data.extend([HANDSHAKE, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0]);
+        data.extend(crumb.to_be_bytes());
+        data.extend([0, 13, 1, 0xFF, 0xFF, 0xFF]);
+        data.extend(message.to_be_bytes());
+        data.push(0);
+        data.extend(crumb.to_be_bytes());
+        data.extend([0, 0, 1, 0]);
+    }
+    data
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_refused() {
+    let now = Instant::now();
+    let mut server = serve([7; 32]);
+    let outcomes: Vec<Outcome> = (0..50)
+        .filter_map(|record| server.handle_datagram(&crumbs(record, 0), now))
+        .collect();
+    assert!(matches!(
+        outcomes[..],
+        [Outcome::Rejected(RejectReason::HandshakeFailed), ..]
+    ));
+}
+
+#[test]
+fn forged_handshakes_do_not_end_a_session() {
+    let now = Instant::now();
+    let mut client = Client::new(ATTEMPTS[0], now);
+    let mut server = serve(client.fingerprint);
+    shake(&mut client, &mut server, now);
+    let dropped = (1..51)
+        .filter_map(|record| server.handle_datagram(&crumbs(record, 9), now))
+        .inspect(|outcome| assert!(matches!(outcome, Outcome::Failed)))
+        .count();
+    assert!(dropped >= 30, "{dropped}");
+    client.endpoint.close(now).unwrap();
+    let outcomes = shake(&mut client, &mut server, now);
+    assert!(matches!(outcomes[..], [Outcome::Closed]));
 }
