@@ -68,12 +68,19 @@ pub(crate) struct Connection {
 pub(crate) struct Connector {
     link: Link,
     known_hosts: PathBuf,
+    /// The key that let us in before, where the link names none: the only one from then on, also
+    /// when it cannot be remembered on disk.
+    met: Option<Pin>,
 }
 
 impl Connector {
     /// Prepares to connect to the host of `link`; `known_hosts` is the file of remembered keys.
     pub(crate) fn new(link: Link, known_hosts: PathBuf) -> Self {
-        Self { link, known_hosts }
+        Self {
+            link,
+            known_hosts,
+            met: None,
+        }
     }
 
     /// Names the host as a person knows it: `host:port`.
@@ -109,10 +116,11 @@ impl Connector {
     }
 
     /// Remembers the key of a host that proved to be a room server, when the link names none.
-    pub(crate) fn remember(&self, connection: KeyStanding, pin: Option<Pin>) {
+    pub(crate) fn remember(&mut self, connection: KeyStanding, pin: Option<Pin>) {
         let (KeyStanding::New, Some(pin)) = (connection, pin) else {
             return;
         };
+        self.met = Some(pin);
         // Not being able to remember costs a question next time, never the call.
         if let Err(error) = known_hosts::remember(&self.known_hosts, &self.link.authority(), pin) {
             tracing::warn!(%error, "the host's key cannot be remembered");
@@ -124,6 +132,7 @@ impl Connector {
         match self.link.trust() {
             Trust::Pinned(pin) => Ok((Some(pin), KeyStanding::Pinned)),
             Trust::Authorities => Ok((None, KeyStanding::Authority)),
+            Trust::FirstUse if self.met.is_some() => Ok((self.met, KeyStanding::Remembered)),
             Trust::FirstUse => {
                 let known = known_hosts::look_up(&self.known_hosts, &self.link.authority());
                 // An unreadable list must not silently turn a known host into a new one.

@@ -159,7 +159,7 @@ async fn a_new_key_is_remembered_and_a_changed_one_refused() {
     let first = Identity::new();
     let host_of_first = host(first.config()).await;
     let port = host_of_first.port;
-    let (connector, connection) = connect(port, None, &known, PATIENCE).await.unwrap();
+    let (mut connector, connection) = connect(port, None, &known, PATIENCE).await.unwrap();
     assert_eq!(connection.standing, KeyStanding::New);
     connector.remember(connection.standing, connection.pin);
     let (_, again) = connect(port, None, &known, PATIENCE).await.unwrap();
@@ -177,6 +177,23 @@ async fn a_new_key_is_remembered_and_a_changed_one_refused() {
     .unwrap();
     let changed = connect(second.port, None, &known, PATIENCE).await;
     assert_eq!(code(changed), "changed_key");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_remembered_on_disk_still_holds_for_the_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = folder.path().join("known_hosts");
+    let identity = Identity::new();
+    let host = host(identity.config()).await;
+    let (mut connector, connection) = connect(host.port, None, &known, PATIENCE).await.unwrap();
+    // Nothing can be written where a folder is.
+    std::fs::create_dir(&known).unwrap();
+    connector.remember(connection.standing, connection.pin);
+    std::fs::remove_dir(&known).unwrap();
+    assert_eq!(
+        connector.expectation().unwrap(),
+        (Some(identity.pin()), KeyStanding::Remembered)
+    );
 }
 
 #[tokio::test]
