@@ -9,7 +9,7 @@ mod liveness;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use snug_protocol::{JoinParams, JoinReply, Pin, ResumeToken, SNUG_VERSION, SnugParams};
 use tokio::sync::mpsc;
@@ -57,6 +57,9 @@ pub(crate) struct Signalling {
     tasks: JoinSet<()>,
     lines: BTreeMap<LineId, Line>,
     current: Option<LineId>,
+    /// Until when the room may take the current line for an old one: a rival was ended that may
+    /// have reached the room after it.
+    outrun_until: Option<Instant>,
     next: u64,
     resume: Option<ResumeToken>,
     reports: mpsc::Sender<(LineId, LineEvent)>,
@@ -83,6 +86,7 @@ impl Signalling {
             tasks: JoinSet::new(),
             lines: BTreeMap::new(),
             current: None,
+            outrun_until: None,
             next: 0,
             resume: None,
             reports,
@@ -121,6 +125,11 @@ impl Signalling {
 
     /// Makes `id` the line to talk on, and ends all others.
     pub(crate) fn adopt(&mut self, id: LineId, admission: &Admission) {
+        let rivals = self
+            .lines
+            .keys()
+            .any(|line| *line != id && Some(*line) != self.current);
+        self.outrun_until = rivals.then(|| Instant::now() + self.timeouts.answer);
         self.current = Some(id);
         self.retain(|other| other == id);
         if let Some(snug) = &admission.reply.snug {
@@ -149,9 +158,11 @@ impl Signalling {
         self.current == Some(id)
     }
 
-    /// How many lines are being dialled.
-    pub(crate) fn dialling(&self) -> usize {
-        self.lines.len() - usize::from(self.current.is_some())
+    /// Whether another line may have taken our place in the room, so that the end of the current
+    /// one does not mean the end of the room.
+    pub(crate) fn may_be_outrun(&self, now: Instant) -> bool {
+        let dialling = self.lines.len() > usize::from(self.current.is_some());
+        dialling || self.outrun_until.is_some_and(|until| now < until)
     }
 
     /// Says something to the room. Without a line, or with one that takes nothing, it is lost:
@@ -211,5 +222,41 @@ impl Signalling {
 impl std::fmt::Display for LineId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "line {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_had_rivals_may_be_outrun_for_a_while() {
+        let link = "127.0.0.1:1/room".parse().unwrap();
+        let connector = Connector::new(link, "unused".into());
+        let timeouts = Timeouts::default();
+        let (mut signalling, _lines) = Signalling::new(connector, "room:room".into(), timeouts);
+        let admission = Admission {
+            reply: JoinReply::default(),
+            local: ([127, 0, 0, 1], 9).into(),
+            standing: KeyStanding::Pinned,
+            pin: None,
+        };
+        let now = Instant::now();
+        let later = now + 2 * timeouts.answer;
+        signalling.dial_first();
+        signalling.adopt(LineId(0), &admission);
+        assert!(!signalling.may_be_outrun(now), "nobody else was dialling");
+        signalling.dial_again();
+        assert!(signalling.may_be_outrun(later), "somebody is");
+        signalling.adopt(LineId(1), &admission);
+        assert!(!signalling.may_be_outrun(now), "the old line is no rival");
+        signalling.dial_again();
+        signalling.dial_again();
+        signalling.adopt(LineId(2), &admission);
+        assert!(
+            signalling.may_be_outrun(now),
+            "the last one may be in the room too"
+        );
+        assert!(!signalling.may_be_outrun(later));
     }
 }

@@ -233,12 +233,13 @@ impl Room {
                     liveness.handle_heard(now);
                 }
             }
-            LineEvent::Closed if current && self.signalling.dialling() == 0 => {
+            LineEvent::Closed if current && !self.signalling.may_be_outrun(now) => {
                 return Err(Error::RoomClosed {
                     room: self.room.clone(),
                 });
             }
-            // The room moved our place to a line that is about to say so itself.
+            // The room moved our place to another line: one that is about to say so itself, or
+            // one that we ended meanwhile, and then the place is free to be taken again.
             LineEvent::Closed => self.lose(id, now),
             LineEvent::Failed(error) => {
                 let first = self.liveness.is_none();
