@@ -47,7 +47,7 @@ fn call_stays_home(
     for (place, sniffer) in places.iter().zip(&sniffers) {
         let packets = sniffer.packets();
         ensure!(
-            packets.len() > 100,
+            packets.len() > 20,
             "only {} packets seen in {}",
             packets.len(),
             place.name()

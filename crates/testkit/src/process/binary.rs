@@ -9,14 +9,22 @@ use anyhow::{Context, Result, ensure};
 use crate::lane;
 use crate::netns::Namespace;
 
-/// Builds `snug-server` once per test binary and says where it is.
+/// Names a ready program to test instead of the one built from this repository, such as the one
+/// out of a package.
+const READY_PROGRAM: &str = "SNUG_SERVER";
+
+/// Builds `snug-server` once per test binary and says where it is; a program that the variable
+/// `SNUG_SERVER` names is taken as it is.
 ///
 /// # Panics
 /// When it does not build.
 #[must_use]
 pub fn snug_server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| build().expect("snug-server builds"))
+    PROGRAM.get_or_init(|| match std::env::var_os(READY_PROGRAM) {
+        Some(path) => path.into(),
+        None => build().expect("snug-server builds"),
+    })
 }
 
 fn build() -> Result<PathBuf> {
