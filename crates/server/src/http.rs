@@ -1,20 +1,22 @@
 //! What the server answers over HTTP, and the checks before any answer.
 //!
 //! [`site`] puts the checks around an application's routes: request size, plain or secure, Host.
+//! [`health_route`] makes the route that monitors ask.
 //! [`socket_route`] makes the route of one kind of socket; it checks Origin itself, in the order
 //! that Phoenix does.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use axum::{Json, Router};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap};
 use hyper::{StatusCode, Uri};
+use serde::Serialize;
 
 use crate::OriginRules;
 use crate::listener::Peer;
@@ -35,10 +37,24 @@ pub struct Gate {
     pub allow_plain: bool,
 }
 
-/// Puts `/healthz`, the answer to unknown paths and all checks around `routes`.
+/// What `/healthz` says, as JSON.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Health {
+    /// How many rooms have somebody in them.
+    pub rooms: usize,
+}
+
+/// Answers `/healthz` with what `look` finds: that there is an answer at all is the good news.
+pub fn health_route<F>(look: impl Fn() -> F + Clone + Send + Sync + 'static) -> Router
+where
+    F: Future<Output = Health> + Send,
+{
+    Router::new().route("/healthz", get(async move || Json(look().await)))
+}
+
+/// Puts the answer to unknown paths and all checks around `routes`.
 pub fn site(gate: Gate, routes: Router) -> Router {
     routes
-        .route("/healthz", get(async || "ok\n"))
         .fallback(async || (StatusCode::NOT_FOUND, "Not Found"))
         .layer(middleware::from_fn_with_state(gate, check))
 }

@@ -8,7 +8,7 @@ use snug_room::Patience;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{Gate, site, socket_route};
+use crate::http::{Gate, Health, health_route, site, socket_route};
 use crate::listener::Listener;
 use crate::peer_channel::RoomApplication;
 use crate::registry::{RegistryTask, Rooms};
@@ -62,7 +62,8 @@ impl Server {
         let (registry, rooms) = RegistryTask::new(config.rooms, around);
         let application = RoomApplication::new(rooms.clone());
         let options = SocketOptions::default();
-        let routes = socket_route(SOCKET_PATH, application, options, &origins);
+        let routes = socket_route(SOCKET_PATH, application, options, &origins)
+            .merge(health_of(rooms.clone()));
         let gate = Gate {
             origins,
             allow_plain: config.allow_plain_ws,
@@ -122,6 +123,17 @@ impl Server {
             tracing::error!(%error, "the media plane did not stop well");
         }
     }
+}
+
+fn health_of(rooms: Rooms) -> axum::Router {
+    health_route(move || {
+        let rooms = rooms.clone();
+        async move {
+            Health {
+                rooms: rooms.count().await,
+            }
+        }
+    })
 }
 
 async fn drain(tasks: &mut JoinSet<()>) {

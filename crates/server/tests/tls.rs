@@ -41,7 +41,7 @@ impl Fixture {
                 origins,
                 allow_plain: false,
             },
-            axum::Router::new(),
+            axum::Router::new().route("/healthz", axum::routing::get(async || "ok\n")),
         );
         let listener = Listener::bind(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0).unwrap();
         let address = listener.address();
