@@ -22,6 +22,10 @@ pub use binary::{command, snug_server};
 pub use participant::{Join, Participant, track_sum};
 pub use server::Server;
 
+/// How much of what a program complained of is shown when a wait fails.
+const COMPLAINTS_SHOWN: usize = 12;
+const COMPLAINT_CHARS_SHOWN: usize = 300;
+
 /// How long anything that is not measured may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -121,9 +125,10 @@ impl fmt::Debug for Program {
         if let Some(stats) = said.events.iter().rev().find(|event| event.kind == "stats") {
             writeln!(f, "  last statistics: {}", stats.body)?;
         }
-        let tail: Vec<&str> = said.stderr.lines().rev().take(30).collect();
+        let tail: Vec<&str> = said.stderr.lines().rev().take(COMPLAINTS_SHOWN).collect();
         for line in tail.iter().rev() {
-            writeln!(f, "  ! {line}")?;
+            let shown: String = line.chars().take(COMPLAINT_CHARS_SHOWN).collect();
+            writeln!(f, "  ! {shown}")?;
         }
         Ok(())
     }
