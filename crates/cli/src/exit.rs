@@ -64,10 +64,55 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)?;
+        f.write_str(&as_sentence(&self.sentence))?;
         match &self.next_step {
             Some(step) => write!(f, " {step}"),
             None => Ok(()),
         }
+    }
+}
+
+/// Makes a sentence of an error's words: with a capital and a full stop, and without the number
+/// that the system gives its errors.
+fn as_sentence(words: &str) -> String {
+    let mut sentence = String::with_capacity(words.len() + 1);
+    let mut rest = words;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        sentence.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, after)| after);
+    }
+    sentence.push_str(rest);
+    // A path or an address stays as it is.
+    let first = sentence.split([' ', '/', '.']).next().unwrap_or_default();
+    if !first.is_empty() && first.chars().all(|c| c.is_ascii_lowercase()) {
+        sentence[..1].make_ascii_uppercase();
+    }
+    if !sentence.ends_with(['.', '?', '!']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_a_sentence_and_a_next_step() {
+        let failure = |words: &str| Failure::new(Exit::Unexpected, words, None).to_string();
+        assert_eq!(failure("port 7 is taken"), "Port 7 is taken.");
+        assert_eq!(
+            failure("cannot write (No such file or directory (os error 2))"),
+            "Cannot write (No such file or directory)."
+        );
+        assert_eq!(failure("Is it on?"), "Is it on?");
+        assert_eq!(failure("127.0.0.1:7 is silent."), "127.0.0.1:7 is silent.");
+        assert_eq!(
+            failure("/tmp/a.y4m is not a film"),
+            "/tmp/a.y4m is not a film."
+        );
+        assert_eq!(failure("\u{e9}t\u{e9} is over"), "\u{e9}t\u{e9} is over.");
+        let both = Failure::new(Exit::PortInUse, "port 7 is taken", Some("Use 8.".into()));
+        assert_eq!(both.to_string(), "Port 7 is taken. Use 8.");
     }
 }

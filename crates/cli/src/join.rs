@@ -107,12 +107,16 @@ impl Call {
     /// Prints an event, and keeps what stopped on its own for the end.
     fn note(&mut self, event: &Event) -> Result<(), Failure> {
         let exit = match &event.what {
-            Happening::RecordingStopped { message, .. } => Some((Exit::BadOutput, message)),
-            Happening::SourceStopped { message, .. } => Some((Exit::BadInput, message)),
+            Happening::RecordingStopped { message, hint, .. } => {
+                Some((Exit::BadOutput, message, Some(hint.clone())))
+            }
+            Happening::SourceStopped { message, hint, .. } => {
+                Some((Exit::BadInput, message, hint.clone()))
+            }
             _ => None,
         };
-        if let Some((exit, message)) = exit {
-            self.stopped = Some(Failure::new(exit, message, None));
+        if let Some((exit, message, hint)) = exit {
+            self.stopped = Some(Failure::new(exit, message, hint));
         }
         self.print_line(event)
     }

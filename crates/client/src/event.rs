@@ -106,6 +106,8 @@ pub enum Happening {
         code: String,
         /// What happened, in a sentence.
         message: String,
+        /// The next step.
+        hint: String,
     },
     /// A camera or microphone stopped by itself; the call goes on.
     SourceStopped {
@@ -113,6 +115,8 @@ pub enum Happening {
         kind: Kind,
         /// What happened, in a sentence.
         message: String,
+        /// The next step, if there is one.
+        hint: Option<String>,
     },
     /// It ended, without us asking for it.
     Failed {

@@ -239,7 +239,8 @@ impl Drop for WebmRecorder {
         if !self.closed
             && let Err(error) = self.finish()
         {
-            tracing::warn!(%error, "a recording could not be finished");
+            // Whoever recorded was told why when writing failed; this is the same cause once more.
+            tracing::debug!(%error, "a recording could not be finished");
         }
     }
 }

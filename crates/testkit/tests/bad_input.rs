@@ -232,17 +232,11 @@ fn broken_input_files() -> Result<()> {
         Ok(path)
     };
     let clip = std::fs::read(fixtures::film())?;
-    let cut = file("cut.y4m", &clip[..clip.len() - 1000])?;
-    // A film that was cut short plays as far as it goes, and says so.
-    let join = Join::new(&link, "Ann")
-        .camera(&cut)
-        .with("--for")
-        .with("1s");
-    plain(&join_ends(&join)?, 0, &["cut.y4m was cut short"])?;
-    let header_only = file(
-        "empty.y4m",
-        clip.split(|b| *b == b'\n').next().context("header")?,
-    )?;
+    let header = clip
+        .split(|byte| *byte == b'\n')
+        .next()
+        .context("no header")?;
+    let header_only = file("empty.y4m", header)?;
     let no_clip = file("not.y4m", b"this is no film")?;
     for path in [&header_only, &no_clip, &folder.path().join("missing.y4m")] {
         let ended = join_ends(&Join::new(&link, "Ann").camera(path))?;
@@ -254,6 +248,26 @@ fn broken_input_files() -> Result<()> {
         plain(&ended, BAD_INPUT, &[name_of(path)])?;
     }
     Ok(())
+}
+
+/// A film that ends inside a frame is played as far as it goes, and somebody is told.
+#[test]
+fn a_truncated_film() -> Result<()> {
+    let server = Server::start()?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("cut.y4m");
+    let clip = std::fs::read(fixtures::film())?;
+    std::fs::write(&path, &clip[..clip.len() - 1000])?;
+    let link = server.link("files");
+    let viewer = Join::new(&link, "viewer").start()?;
+    let sender = Join::new(&link, "sender").camera(&path).start()?;
+    let sender_id = sender.joined()?;
+    viewer.first_frame(&sender_id, "video", PATIENCE)?;
+    plain(
+        &sender.leave()?,
+        0,
+        &["cut.y4m", "cut short", "1000 bytes", "131 whole frames"],
+    )
 }
 
 fn name_of(path: &Path) -> &str {

@@ -253,8 +253,11 @@ impl Room {
             return;
         }
         for (kind, error) in self.local.start() {
-            let message = error.to_string();
-            self.tell(Happening::SourceStopped { kind, message });
+            self.tell(Happening::SourceStopped {
+                kind,
+                message: error.to_string(),
+                hint: Some(error.hint()),
+            });
         }
     }
 

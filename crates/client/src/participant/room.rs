@@ -393,14 +393,8 @@ impl Room {
                     media.readers.request_keyframe(&mid, ssrc).await;
                 }
             }
-            Report::RecordingStopped(error) => self.tell_recording_stopped(error),
+            Report::RecordingStopped(error) => self.tell(recording_stopped(error)),
         }
-    }
-
-    fn tell_recording_stopped(&mut self, error: snug_media::Error) {
-        let error = Error::from(error);
-        let (code, message) = (error.code().to_owned(), error.to_string());
-        self.tell(Happening::RecordingStopped { code, message });
     }
 
     async fn handle_source_end(&mut self, ended: SourceEnded) {
@@ -412,11 +406,12 @@ impl Room {
         let Some(kind) = kind else {
             return;
         };
-        let message = match ended.error {
-            Some(error) => Error::from(error).to_string(),
-            None => "It came to its end.".to_owned(),
-        };
-        self.tell(Happening::SourceStopped { kind, message });
+        let error = ended.error.map(Error::from);
+        self.tell(Happening::SourceStopped {
+            kind,
+            hint: error.as_ref().map(Error::hint),
+            message: error.map_or("It came to its end.".to_owned(), |error| error.to_string()),
+        });
     }
 
     pub(super) fn tell(&mut self, what: Happening) {
@@ -455,13 +450,20 @@ impl Room {
         let recorded = self.subscriber.stop().await;
         let last = Event::now(Happening::Left);
         if let Err(error) = recorded {
-            let error = Error::from(error);
-            let (code, message) = (error.code().to_owned(), error.to_string());
-            let stopped = Event::now(Happening::RecordingStopped { code, message });
+            let stopped = Event::now(recording_stopped(error));
             // Nobody may listen any more.
             drop(self.events.try_send(stopped));
         }
         drop(self.events.try_send(last));
         result
+    }
+}
+
+fn recording_stopped(error: snug_media::Error) -> Happening {
+    let error = Error::from(error);
+    Happening::RecordingStopped {
+        code: error.code().to_owned(),
+        message: error.to_string(),
+        hint: error.hint(),
     }
 }
