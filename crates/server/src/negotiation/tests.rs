@@ -237,22 +237,6 @@ fn a_chromium_offer_is_answered_section_by_section() {
 }
 
 #[test]
-fn a_track_that_comes_up_while_an_offer_is_under_way_is_asked_for_next() {
-    let mut talks = Talks::new();
-    talks.negotiation.request();
-    assert_eq!(talks.poll(), Some((0, 0)));
-    let bob = peer(2);
-    talks
-        .negotiation
-        .want(track(&bob, 1), wanted(7, &bob, Kind::Audio));
-    talks.receive(&[]);
-    assert_eq!(talks.poll(), Some((1, 0)));
-    // A client that is asked for a section and offers none is not asked for ever.
-    talks.receive(&[]);
-    assert_eq!(talks.poll(), None);
-}
-
-#[test]
 fn a_track_that_replaces_another_meanwhile_gets_the_section_that_is_freed() {
     let mut talks = Talks::new();
     let bob = peer(2);
