@@ -71,9 +71,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What is logged unless asked otherwise. The DTLS library warns about every connection that
-/// names no server, which in WebRTC is every connection.
-const LOGGED: &str = "warn,rtc_dtls=error";
+/// What is logged unless asked otherwise. The WebRTC libraries warn of what belongs to every call,
+/// such as a packet that overtakes the handshake; a person could do nothing about it.
+const LOGGED: &str = "warn,rtc=error,rtc_dtls=error,rtc_ice=error,webrtc=error";
 
 /// What is never logged, whatever is asked for: it prints the packets of a call.
 const NEVER_LOGGED: &str = "webrtc::peer_connection::driver=off";
