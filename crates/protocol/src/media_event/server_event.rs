@@ -1,6 +1,7 @@
 //! What a room says to a client.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -145,8 +146,8 @@ pub struct OfferData {
     pub integrated_turn_servers: Vec<TurnServer>,
 }
 
-/// A TURN server and the credentials for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A TURN server and the credentials for it. They are secret: its `Debug` leaves them out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TurnServer {
     /// Its address or name.
@@ -159,6 +160,14 @@ pub struct TurnServer {
     pub password: String,
     /// The long-term credential's user name.
     pub username: String,
+}
+
+impl fmt::Debug for TurnServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnServer")
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a TURN server is reached.
@@ -230,6 +239,19 @@ mod tests {
 
     fn peer() -> PeerId {
         "p".parse().unwrap()
+    }
+
+    #[test]
+    fn turn_credentials_hide_from_logs() {
+        let server = TurnServer {
+            server_addr: "192.0.2.1".to_owned(),
+            server_port: 7684,
+            transport: TurnTransport::Udp,
+            password: "hush".to_owned(),
+            username: "1:p".to_owned(),
+        };
+        let text = format!("{server:?}");
+        assert!(!text.contains("hush") && !text.contains("1:p") && !text.contains("192"));
     }
 
     fn track_id() -> TrackId {
