@@ -11,7 +11,7 @@
 //! assert_eq!(code, std::process::ExitCode::SUCCESS);
 //! ```
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 mod args;
@@ -24,17 +24,6 @@ mod source;
 pub use exit::{Exit, Failure};
 
 use args::Command;
-
-/// Says whether a first argument names a headless command (or asks for help), so that the app
-/// can branch here before it touches a display.
-pub fn is_command(argument: &OsStr) -> bool {
-    argument.to_str().is_some_and(|word| {
-        matches!(
-            word,
-            "serve" | "join" | "help" | "--help" | "-h" | "--version"
-        )
-    })
-}
 
 /// Runs one command to its end. `arguments` starts with the program's name.
 ///
