@@ -19,7 +19,7 @@ const MASTER_AGE_MAX: Duration = Duration::from_secs(1);
 /// How long the fastest arrival counts; after that a drifting clock would make it a lie.
 const FASTEST_WINDOW: Duration = Duration::from_secs(5);
 /// A report that contradicts the ones before it by more is a new clock, not noise.
-const REPORT_JUMP_NANOS: i64 = 100_000_000;
+const REPORT_JUMP_NANOS: u64 = 100_000_000;
 /// Share of a report's news that is taken at once; reports jitter by some milliseconds.
 const REPORT_SMOOTHING: i64 = 4;
 
@@ -121,7 +121,7 @@ impl PlayoutClock {
         let local = self.local_nanos(now);
         if let Some(track) = self.track_mut(track) {
             let media = track.unwrap(timestamp);
-            track.fastest.record(local - media, now);
+            track.fastest.record(local.saturating_sub(media), now);
         }
     }
 
@@ -132,9 +132,9 @@ impl PlayoutClock {
         let Some(track) = self.track_mut(track) else {
             return;
         };
-        let found = wall - track.unwrap(timestamp);
+        let found = wall.saturating_sub(track.unwrap(timestamp));
         track.ntp_offset = Some(match track.ntp_offset {
-            Some(known) if (found - known).abs() <= REPORT_JUMP_NANOS => {
+            Some(known) if found.abs_diff(known) <= REPORT_JUMP_NANOS => {
                 known + (found - known) / REPORT_SMOOTHING
             }
             _ => found,
@@ -170,7 +170,7 @@ impl PlayoutClock {
         {
             return shift(master.at, ahead);
         }
-        let arrival = ours.peek(timestamp)? + ours.fastest.best()?;
+        let arrival = ours.peek(timestamp)?.saturating_add(ours.fastest.best()?);
         shift(self.start, arrival).map(|instant| instant + VIDEO_DELAY)
     }
 
@@ -216,7 +216,9 @@ impl Track {
     }
 
     fn nanos(&self, ticks: i64) -> i64 {
-        (i128::from(ticks) * 1_000_000_000 / i128::from(self.rate)) as i64
+        // Forged time stamps can lead past three centuries; there time stands still.
+        let nanos = i128::from(ticks) * 1_000_000_000 / i128::from(self.rate);
+        nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     /// Gives how much later our moment was than theirs, in nanoseconds: by reports when both have
@@ -227,7 +229,11 @@ impl Track {
             (Some(ours), Some(theirs)) => (ours, theirs),
             _ => (self.fastest.best()?, other.fastest.best()?),
         };
-        Some((ours + our_offset) - (theirs + their_offset))
+        let (ours, theirs) = (
+            ours.saturating_add(our_offset),
+            theirs.saturating_add(their_offset),
+        );
+        Some(ours.saturating_sub(theirs))
     }
 }
 
@@ -281,6 +287,29 @@ mod tests {
 
     fn ntp(ms: u32) -> NtpTime {
         NtpTime::from_unix(Duration::from_millis(1_700_000_000_000 + u64::from(ms)))
+    }
+
+    #[test]
+    fn time_stamps_that_rush_ahead_break_nothing() {
+        let start = Instant::now();
+        let mut clock = PlayoutClock::new(start);
+        let (audio, video) = (
+            clock.add_track(48_000).unwrap(),
+            clock.add_track(90_000).unwrap(),
+        );
+        let mut timestamp = RtpTime(0);
+        for _ in 0..500_000 {
+            timestamp = timestamp.wrapping_add(i32::MAX as u32);
+            clock.handle_packet(video, timestamp, start);
+        }
+        // Where, if anywhere, such a picture belongs does not matter.
+        std::hint::black_box(clock.playout_at(video, timestamp, start));
+        clock.handle_packet(audio, audio_time(0), start);
+        clock.handle_report(video, NtpTime(u64::MAX), timestamp);
+        clock.handle_report(video, NtpTime(u64::MAX / 2), timestamp);
+        clock.handle_report(audio, NtpTime(0), audio_time(0));
+        clock.handle_playout(audio, audio_time(0), start);
+        std::hint::black_box(clock.playout_at(video, timestamp, start));
     }
 
     struct Call {
