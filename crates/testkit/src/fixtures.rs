@@ -17,7 +17,7 @@ use crate::y4m::{self, Format, Picture};
 /// When `cargo xtask test` has not made it.
 #[must_use]
 pub fn film() -> PathBuf {
-    existing("clip.y4m")
+    existing("film.y4m")
 }
 
 /// Says where the speech is: one voice, 48 kHz mono WAV, some ten seconds.
