@@ -16,7 +16,6 @@ const EDGES: &[(&str, &[&str])] = &[
     ("snug-sfu", &["snug-rtp"]),
     ("snug-room", &["snug-protocol"]),
     ("snug-media", &["snug-rtp"]),
-    ("snug-discovery", &["snug-protocol"]),
     (
         "snug-client",
         &["snug-phoenix", "snug-protocol", "snug-rtp", "snug-media"],
@@ -33,13 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "snug-cli",
-        &[
-            "snug-client",
-            "snug-server",
-            "snug-discovery",
-            "snug-protocol",
-            "snug-media",
-        ],
+        &["snug-client", "snug-server", "snug-protocol", "snug-media"],
     ),
     (
         "snug",
@@ -47,7 +40,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "snug-cli",
             "snug-client",
             "snug-server",
-            "snug-discovery",
             "snug-protocol",
             "snug-media",
         ],
