@@ -15,6 +15,7 @@ mod connect;
 mod error;
 mod event;
 mod options;
+mod output;
 mod participant;
 mod publish;
 mod session;
@@ -28,6 +29,7 @@ pub use connect::KeyStanding;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Happening};
 pub use options::{JoinOptions, Timeouts};
+pub use output::{PictureSink, SoundSink};
 pub use participant::Participant;
 pub use stats::{
     DropStats, PeerState, PeerStats, PublishedStats, ReceivedStats, SentStats, Stats, TrackStats,

@@ -1,10 +1,13 @@
 //! What a participant is started with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use snug_media::{AudioSource, VideoSource};
 use snug_protocol::{DisplayName, Link};
+
+use crate::{PictureSink, SoundSink};
 
 /// How a participant takes part. Make one with [`JoinOptions::new`] and fill in the rest.
 #[non_exhaustive]
@@ -21,8 +24,12 @@ pub struct JoinOptions {
     pub audio: Option<Box<dyn AudioSource>>,
     /// Where to record what is received: a path that ends in `.webm`, or a folder.
     pub record: Option<PathBuf>,
-    /// Whether pictures are decoded, which only somebody who looks at them needs.
+    /// Whether pictures are decoded although nobody looks at them, to count them.
     pub decode: bool,
+    /// Who looks at the pictures of the others, if anybody.
+    pub pictures: Option<Arc<dyn PictureSink>>,
+    /// Who listens to the others, if anybody.
+    pub sound: Option<Box<dyn SoundSink>>,
     /// Bits per second of our picture.
     pub video_bitrate_bps: u32,
     /// How long to wait for what.
@@ -43,6 +50,8 @@ impl JoinOptions {
             audio: None,
             record: None,
             decode: false,
+            pictures: None,
+            sound: None,
             video_bitrate_bps: VIDEO_BITRATE_BPS,
             timeouts: Timeouts::default(),
         }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::event::Event;
+use crate::output::Outputs;
 use crate::publish::Source;
 use crate::stats::Stats;
 use crate::subscribe::Subscriber;
@@ -74,9 +75,14 @@ impl Participant {
     ///
     /// # Errors
     /// Every reason for which one cannot join; see [`Error`].
-    pub async fn join(options: JoinOptions) -> Result<Self, Error> {
+    pub async fn join(mut options: JoinOptions) -> Result<Self, Error> {
         let (reports, heard) = mpsc::channel(EVENT_LANE);
-        let subscriber = Subscriber::start(options.record.as_deref(), options.decode, reports)?;
+        let outputs = Outputs {
+            decode: options.decode,
+            pictures: options.pictures.take(),
+            sound: options.sound.take(),
+        };
+        let subscriber = Subscriber::start(options.record.as_deref(), outputs, reports)?;
         let (commands, asked) = mpsc::channel(COMMAND_LANE);
         let (event_lane, events) = mpsc::channel(EVENT_LANE);
         let (stats_lane, stats) = watch::channel(Stats::default());

@@ -26,6 +26,7 @@ use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::Error;
+use crate::output::Outputs;
 use crate::session::{RemoteTrack, Roster};
 use crate::stats::{DropStats, PeerStats, ReceivedStats, Stats, TrackStats};
 use recording::Recording;
@@ -111,14 +112,14 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Starts the thread. With `record`, everything is recorded there; with `decode`, pictures are
-    /// decoded.
+    /// Starts the thread. With `record`, everything is recorded there; `outputs` look and
+    /// listen.
     ///
     /// # Errors
     /// [`Error::Media`] when the recording cannot be written, before anything else happens.
     pub(crate) fn start(
         record: Option<&Path>,
-        decode: bool,
+        outputs: Outputs,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, Error> {
         let recording_dropped = Arc::new(AtomicU64::new(0));
@@ -126,7 +127,7 @@ impl Subscriber {
         let recording = record.map(open).transpose()?;
         let (lane, messages) = sync_channel(LANE);
         let (snapshots, snapshot) = watch::channel(Snapshot::new());
-        let worker = Worker::new(recording, decode, reports, snapshots);
+        let worker = Worker::new(recording, outputs, reports, snapshots);
         let thread = crate::thread::spawn("snug-receive", move || worker.run(&messages))?;
         let packets = PacketLane {
             lane,

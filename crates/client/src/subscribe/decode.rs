@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
+use snug_media::I420Frame;
 use snug_media::vp8::Decoder;
 
 use crate::{Error, thread};
@@ -31,15 +32,15 @@ struct Shared {
 }
 
 impl Decode {
-    /// Starts a decoder.
+    /// Starts a decoder; `show` is called with each picture, on the decoder's thread.
     ///
     /// # Errors
     /// [`Error::Internal`] when the system gives no thread.
-    pub(super) fn start() -> Result<Self, Error> {
+    pub(super) fn start(show: impl Fn(&I420Frame) + Send + 'static) -> Result<Self, Error> {
         let (lane, frames) = sync_channel(LANE);
         let shared = Arc::new(Shared::default());
         let worker = Arc::clone(&shared);
-        thread::spawn("snug-decode", move || worker.run(&frames))?;
+        thread::spawn("snug-decode", move || worker.run(&frames, show))?;
         Ok(Self {
             lane,
             shared,
@@ -66,14 +67,15 @@ impl Decode {
 }
 
 impl Shared {
-    fn run(&self, frames: &Receiver<Bytes>) {
+    fn run(&self, frames: &Receiver<Bytes>, show: impl Fn(&I420Frame)) {
         let mut decoder = match Decoder::new(THREADS) {
             Ok(decoder) => decoder,
             Err(error) => return tracing::error!(%error, "no picture can be decoded"),
         };
         while let Ok(frame) = frames.recv() {
             match decoder.decode(&frame) {
-                Ok(_) => {
+                Ok(picture) => {
+                    show(picture);
                     self.decoded.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error) => {
@@ -103,7 +105,7 @@ mod tests {
                 .unwrap()
                 .unwrap()
         });
-        let mut decode = Decode::start().unwrap();
+        let mut decode = Decode::start(|_| ()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         let wait_for = |done: &dyn Fn() -> bool| {
             while !done() {

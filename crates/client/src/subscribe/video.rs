@@ -9,7 +9,6 @@ use snug_rtp::{RtpTime, SequenceNumber};
 use super::Packet;
 use super::count::PacketCount;
 use super::decode::Decode;
-use crate::Error;
 use crate::stats::ReceivedStats;
 
 /// Frames that wait for their time: two seconds at 60 a second, more than any playout delay.
@@ -48,10 +47,10 @@ pub(super) struct Video {
 
 impl Video {
     /// Makes a picture; with `decode` it is decoded, with `keep` its frames wait to be placed.
-    pub(super) fn new(decode: bool, keep: bool) -> Result<Self, Error> {
-        Ok(Self {
+    pub(super) fn new(decode: Option<Decode>, keep: bool) -> Self {
+        Self {
             assembler: VideoAssembler::new(AssemblerConfig::default()),
-            decode: decode.then(Decode::start).transpose()?,
+            decode,
             count: PacketCount::default(),
             size: None,
             seen: false,
@@ -60,7 +59,7 @@ impl Video {
             ssrc: None,
             asked_at: None,
             wanted: false,
-        })
+        }
     }
 
     /// Takes a packet.
@@ -202,7 +201,7 @@ mod tests {
     #[test]
     fn the_first_whole_frame_is_told_once() {
         let now = Instant::now();
-        let mut video = Video::new(false, false).unwrap();
+        let mut video = Video::new(None, false);
         assert_eq!(video.take(&keyframe_packet(1, now)), [Found::FirstFrame]);
         assert_eq!(video.take(&keyframe_packet(2, now)), []);
         let stats = video.stats();
@@ -213,7 +212,7 @@ mod tests {
     #[test]
     fn a_picture_that_starts_in_the_middle_asks_for_a_keyframe() {
         let now = Instant::now();
-        let mut video = Video::new(false, false).unwrap();
+        let mut video = Video::new(None, false);
         let mut packet = keyframe_packet(1, now);
         packet.payload = Bytes::from_static(&[0x10, 1, 2, 3, 4, 5, 6]);
         assert_eq!(video.take(&packet), [Found::KeyframeWanted]);
@@ -222,7 +221,7 @@ mod tests {
     #[test]
     fn kept_frames_come_out_at_their_time() {
         let now = Instant::now();
-        let mut video = Video::new(false, true).unwrap();
+        let mut video = Video::new(None, true);
         video.take(&keyframe_packet(1, now));
         let due = now + Duration::from_millis(50);
         let place = |_, _| Some(due);

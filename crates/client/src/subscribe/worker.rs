@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use snug_media::BLOCK_SAMPLES;
 use snug_media::playout::{BlockPacer, JitterConfig, Mixer, PlayoutClock, TrackClock};
+use snug_media::{BLOCK_SAMPLES, I420Frame};
 use snug_protocol::{PeerId, TrackId};
 use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::{mpsc, watch};
 
 use super::audio::Audio;
+use super::decode::Decode;
 use super::recording::{News, Recording};
 use super::video::{Found, Video};
 use super::{Message, Packet, Report, Snapshot};
+use crate::output::Outputs;
 use crate::session::RemoteTrack;
 use crate::{Error, Kind};
 
@@ -39,7 +41,7 @@ pub(super) struct Worker {
     early: VecDeque<(u32, NtpTime, RtpTime)>,
     mixer: Mixer,
     pacer: BlockPacer,
-    decode: bool,
+    outputs: Outputs,
     recording: Option<Recording>,
     reports: mpsc::Sender<Report>,
     snapshots: watch::Sender<Snapshot>,
@@ -76,7 +78,7 @@ impl PeerClock {
 impl Worker {
     pub(super) fn new(
         recording: Option<Recording>,
-        decode: bool,
+        outputs: Outputs,
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Snapshot>,
     ) -> Self {
@@ -87,7 +89,7 @@ impl Worker {
             early: VecDeque::new(),
             mixer: Mixer::new(),
             pacer: BlockPacer::new(now),
-            decode,
+            outputs,
             recording,
             reports,
             snapshots,
@@ -161,10 +163,11 @@ impl Worker {
                 };
                 (AUDIO_RATE, Media::Audio(Box::new(Audio::new(patience)?)))
             }
-            Kind::Video => (
-                VIDEO_RATE,
-                Media::Video(Box::new(Video::new(self.decode, recorded)?)),
-            ),
+            Kind::Video => {
+                let decode = self.decode(&remote.id)?;
+                let video = Video::new(decode, recorded);
+                (VIDEO_RATE, Media::Video(Box::new(video)))
+            }
         };
         let clock = self
             .clocks
@@ -184,6 +187,23 @@ impl Worker {
             },
         );
         Ok(())
+    }
+
+    /// Starts a decoder when somebody wants to have pictures decoded.
+    fn decode(&self, id: &TrackId) -> Result<Option<Decode>, Error> {
+        let Outputs {
+            decode, pictures, ..
+        } = &self.outputs;
+        if !decode && pictures.is_none() {
+            return Ok(None);
+        }
+        let (pictures, id) = (pictures.clone(), id.clone());
+        let show = move |picture: &I420Frame| {
+            if let Some(pictures) = &pictures {
+                pictures.show(&id, picture);
+            }
+        };
+        Decode::start(show).map(Some)
     }
 
     fn forget(&mut self, id: &TrackId) {
@@ -298,6 +318,9 @@ impl Worker {
         }
         let mut mix = [0.0; BLOCK_SAMPLES];
         self.mixer.finish(&mut mix);
+        if let Some(sound) = &mut self.outputs.sound {
+            sound.play(&mix);
+        }
         if let Some(recording) = &mut self.recording {
             recording.sound(&mix, at);
         }

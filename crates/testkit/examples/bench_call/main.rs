@@ -2,8 +2,11 @@
 //!
 //! Real programs on loopback: one server, one participant that sends the film clip and a tone,
 //! and some that receive. All figures come from the programs' own clocks (one machine, one clock)
-//! and from the kernel's accounts.
+//! and from the kernel's accounts; [`latency`] says what its delays are between.
 
+mod latency;
+
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +14,7 @@ use snug_testkit::fixtures::StampedFilm;
 use snug_testkit::process::{Event, Join, PATIENCE, Participant, Server, now_ms, track_sum};
 use snug_testkit::usage;
 
-/// How often somebody joins anew; the table shows the median and the worst.
+/// How often somebody joins anew; of so few, the worst stands for the p95.
 const JOINS: usize = 7;
 /// How many receive while processor time is measured.
 const RECEIVERS: usize = 4;
@@ -30,8 +33,9 @@ fn main() -> Result<()> {
     let sender_id = sender.joined()?;
 
     println!("Call on loopback: film clip 640x360 at 25 frames a second, VP8 1.5 Mb/s, Opus\n");
-    println!("{:<44} {:>10} {:>10}", "", "median", "worst");
+    row("", "median".into(), "p95".into());
     first_frames(&link, &sender_id)?;
+    delays(&server, folder.path())?;
     println!(
         "\n{:<44} {:>10}",
         format!("with 1 sender and {RECEIVERS} receivers"),
@@ -66,6 +70,19 @@ fn first_frames(link: &str, sender: &str) -> Result<()> {
             format!("{} ms", values[values.len() / 2]),
             format!("{worst} ms"),
         );
+    }
+    Ok(())
+}
+
+/// In a room of their own, for ten seconds.
+fn delays(server: &Server, folder: &Path) -> Result<()> {
+    let delays = latency::measure(&server.link("delays"), folder, MEASURED)?;
+    for (what, delays) in [
+        ("capture to render", delays.picture),
+        ("mouth to ear", delays.sound),
+    ] {
+        let (median, high) = (latency::in_ms(&delays, 50)?, latency::in_ms(&delays, 95)?);
+        row(what, format!("{median:.1} ms"), format!("{high:.1} ms"));
     }
     Ok(())
 }
