@@ -14,8 +14,10 @@ use snug_testkit::{correlate, decode, lane, psnr, strip, tone, wav};
 
 /// Silence before the speech, so that it begins when both ends are connected.
 const LEAD_S: f64 = 2.5;
+/// How much of the speech is said: some sentences, in a call of less than 20 s.
+const SPEECH_S: f64 = 11.0;
 /// Longer than the call lasts, so that neither picture nor sound repeats.
-const SOURCE_S: f64 = 30.0;
+const SOURCE_S: f64 = 20.0;
 
 /// Joins a recorder and then a sender, and lets them talk for `seconds` after the first frame of
 /// `kind` before the recorder leaves.
@@ -88,7 +90,9 @@ impl Sources {
         let (camera, microphone) = (folder.join("film.y4m"), folder.join("voice.wav"));
         let film = StampedFilm::load()?;
         film.write(&camera, (seconds / film.format.frame_interval_s()) as usize)?;
-        let speech = wav::read(&fixtures::speech())?;
+        let mut speech = wav::read(&fixtures::speech())?;
+        let kept = (SPEECH_S * f64::from(speech.rate_hz)) as usize;
+        speech.samples.truncate(kept);
         wav::write(&microphone, &padded(&speech, seconds))?;
         Ok(Self {
             film,
