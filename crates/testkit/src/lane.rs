@@ -29,10 +29,10 @@ pub struct Turn {
 /// When the temporary folder cannot hold a lock file.
 #[must_use]
 pub fn turn() -> Turn {
-    // One for each user: another's file could not be opened for writing.
-    let user = rustix::process::getuid().as_raw();
-    let path = std::env::temp_dir().join(format!("snug-testkit-{user}.lane"));
-    let file = File::create(&path).expect("the temporary folder is writable");
+    let path = std::env::temp_dir().join("snug-testkit.lane");
+    // Reading is enough to lock, and is all that another user's file allows.
+    let file = File::open(&path).or_else(|_| File::create(&path));
+    let file = file.expect("the temporary folder is writable");
     file.lock().expect("a lock file can be locked");
     Turn { _held: file }
 }
