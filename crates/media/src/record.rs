@@ -74,7 +74,7 @@ pub struct Summary {
 /// ```no_run
 /// use std::time::Instant;
 /// use snug_media::record::{TrackInfo, TrackKind, WebmRecorder};
-/// # fn frame() -> snug_media::playout::VideoFrame { unimplemented!() }
+/// # fn record(frame: &snug_media::playout::VideoFrame) -> Result<(), snug_media::Error> {
 /// let mut recorder = WebmRecorder::create("call.webm", Instant::now())?;
 /// let camera = recorder.add_track(TrackInfo {
 ///     kind: TrackKind::Video,
@@ -83,9 +83,10 @@ pub struct Summary {
 ///     name: "Ada".into(),
 /// });
 /// recorder.write_mix(&[0.0; 480], Instant::now())?; // every 10 ms
-/// recorder.write_video(camera, &frame(), Instant::now())?;
+/// recorder.write_video(camera, frame, Instant::now())?;
 /// let summary = recorder.close()?;
-/// # Ok::<(), snug_media::Error>(())
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct WebmRecorder {
