@@ -9,6 +9,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+pub mod ipc;
+pub mod settings;
 mod window;
 
 pub use window::{Error, open_window};

@@ -22,8 +22,20 @@ pub const BUILD: &[&str] = &[
 /// What making fixtures and looking at recordings needs.
 pub const MEDIA: &[&str] = &["ffmpeg", "espeak-ng", "python3-pip"];
 
-/// What only the tests need: network namespaces, and a display to open the window on.
-pub const TEST: &[&str] = &["iproute2", "xvfb", "x11-apps"];
+/// What the window decodes pictures with.
+pub const WINDOW: &[&str] = &["gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"];
+
+/// What only the tests need: network namespaces, a display to open the window on and something to
+/// press its buttons, a message bus and a sound server of their own.
+pub const TEST: &[&str] = &[
+    "iproute2",
+    "xvfb",
+    "x11-apps",
+    "webkit2gtk-driver",
+    "dbus",
+    "pulseaudio",
+    "pulseaudio-utils",
+];
 
 /// Installs the packages of `lists` that are missing.
 ///

@@ -133,7 +133,7 @@ fn named(names: &str) -> Result<Vec<&'static Step>> {
 }
 
 fn install(_: &mut Session) -> Result<()> {
-    apt::ensure(&[apt::BUILD, apt::MEDIA, apt::TEST])
+    apt::ensure(&[apt::BUILD, apt::MEDIA, apt::WINDOW, apt::TEST])
 }
 
 fn format(_: &mut Session) -> Result<()> {

@@ -1,0 +1,344 @@
+// Generated from src-tauri/src/ipc.rs and settings.rs by `cargo xtask types`.
+
+export type Snapshot = { 
+/**
+ * Grows with every change; an older one that comes late is ignored.
+ */
+revision: number, 
+/**
+ * Where the person is.
+ */
+stage: Stage, 
+/**
+ * The person's own camera, microphone and speaker.
+ */
+me: Me, 
+/**
+ * What this computer has.
+ */
+devices: Devices, 
+/**
+ * What is remembered across starts.
+ */
+settings: Settings, 
+/**
+ * Rooms joined before, the latest first; at most 8.
+ */
+recent: Array<RecentRoom>, 
+/**
+ * Why the last attempt to host or join failed, until dismissed or tried again.
+ */
+problem: Problem | null, 
+/**
+ * News that the person did not cause: shown for a while.
+ */
+notice: Notice | null, };
+
+export type Stage = { "kind": "home" } | { "kind": "joining" } & Joining | { "kind": "room" } & Room;
+
+export type Joining = { 
+/**
+ * The room's name.
+ */
+room: string, 
+/**
+ * `host:port`, or nothing when it is this computer.
+ */
+host: string | null, 
+/**
+ * The step that is under way.
+ */
+step: JoinStep, };
+
+export type JoinStep = "reaching_host" | "agreeing_keys" | "entering";
+
+export type Room = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * `host:port` as the person knows it, or nothing when it is this computer.
+ */
+host: string | null, 
+/**
+ * Links that let others in, the best first: `snug://host:port/room#k=...`.
+ */
+links: Array<string>, 
+/**
+ * When we came in, in milliseconds since the Unix epoch.
+ */
+since_ms: number, 
+/**
+ * How the connection to the host is.
+ */
+connection: Connection, 
+/**
+ * Whether the host's key was compared with a link ("verified") or only remembered.
+ */
+is_pinned: boolean, 
+/**
+ * Everybody, in the order in which they came; the person themselves is among them.
+ */
+people: Array<Person>, };
+
+export type Connection = "connecting_media" | "live" | "reconnecting" | "capture_stopped";
+
+export type Person = { 
+/**
+ * Stable while they are here; also the key of [`Levels`]. Ours is `me`.
+ */
+id: string, 
+/**
+ * Their name, perhaps empty.
+ */
+name: string, 
+/**
+ * It is the person themselves.
+ */
+is_me: boolean, 
+/**
+ * Key of their picture on the tile socket, when their camera is on. Ours is 0.
+ */
+tile: number | null, 
+/**
+ * Width and height of that picture in pixels, once known.
+ */
+picture_size: [number, number] | null, 
+/**
+ * Their microphone.
+ */
+microphone: MicrophoneState, 
+/**
+ * They fell silent; their place is held.
+ */
+is_reconnecting: boolean, };
+
+export type MicrophoneState = "live" | "muted" | "absent";
+
+export type Me = { 
+/**
+ * Camera.
+ */
+camera: DeviceState, 
+/**
+ * Microphone.
+ */
+microphone: DeviceState, 
+/**
+ * Speaker.
+ */
+speaker: DeviceState, 
+/**
+ * They hear their own microphone.
+ */
+is_listening: boolean, };
+
+export type DeviceState = { 
+/**
+ * The person wants it on. Survives reconnects, device changes and restarts of the device.
+ */
+is_on: boolean, 
+/**
+ * It really runs. False while it is off, opening, or in trouble.
+ */
+is_running: boolean, 
+/**
+ * What it is called, as far as known: "Built-in camera", "Test pattern", "clip.y4m".
+ */
+name: string | null, 
+/**
+ * Why it does not run although it should. A device that is not there is `no_device`.
+ */
+problem: Problem | null, };
+
+export type Devices = { 
+/**
+ * Cameras, the system's favourite first.
+ */
+cameras: Array<DeviceEntry>, 
+/**
+ * Microphones, the system's favourite first.
+ */
+microphones: Array<DeviceEntry>, 
+/**
+ * Speakers, the system's favourite first.
+ */
+speakers: Array<DeviceEntry>, };
+
+export type DeviceEntry = { 
+/**
+ * Names it in requests and in settings.
+ */
+id: string, 
+/**
+ * Names it to a person.
+ */
+name: string, 
+/**
+ * The system's favourite.
+ */
+is_default: boolean, };
+
+export type RecentRoom = { 
+/**
+ * What joins it again.
+ */
+link: string, 
+/**
+ * Its name.
+ */
+room: string, 
+/**
+ * `host:port`.
+ */
+host: string, };
+
+export type Problem = { 
+/**
+ * Stable word, such as `no_answer` or `camera_busy`.
+ */
+code: string, 
+/**
+ * What happened, in a sentence.
+ */
+message: string, 
+/**
+ * The next step; perhaps empty.
+ */
+hint: string, 
+/**
+ * What the words are about.
+ */
+details: ProblemDetails, };
+
+export type ProblemDetails = { 
+/**
+ * `host:port`.
+ */
+host: string | null, 
+/**
+ * Room name.
+ */
+room: string | null, 
+/**
+ * Device name.
+ */
+device: string | null, 
+/**
+ * What is used instead of `device`.
+ */
+instead: string | null, 
+/**
+ * What to join when trying again.
+ */
+link: string | null, };
+
+export type Notice = { 
+/**
+ * Tells one notice from the next of the same code.
+ */
+number: number, 
+/**
+ * Stable word, such as `microphone_unplugged`, `camera_unplugged`, `room_closed`,
+ * `host_ended`, `connection_lost`, `link_copied`.
+ */
+code: string, 
+/**
+ * What happened, for codes that the page has no words for.
+ */
+message: string, 
+/**
+ * What it is about.
+ */
+details: ProblemDetails, };
+
+export type TileAccess = { 
+/**
+ * Port on 127.0.0.1.
+ */
+port: number, 
+/**
+ * 128 bits in hexadecimal, good for one connection.
+ */
+token: string, };
+
+export type Watching = { 
+/**
+ * The visible tiles.
+ */
+tiles: Array<WatchedTile>, 
+/**
+ * Whether loudness is wanted: a meter or speaking rings are visible.
+ */
+levels: boolean, };
+
+export type WatchedTile = { 
+/**
+ * Its key, from [`Person::tile`].
+ */
+tile: number, 
+/**
+ * Height in device pixels, so that no more than needed is sent.
+ */
+height: number, 
+/**
+ * The page cannot decode this one: send pictures instead of VP8.
+ */
+raw: boolean, };
+
+export type Levels = { 
+/**
+ * The person's own microphone, also while the room hears nothing of it.
+ */
+me: number | null, 
+/**
+ * By [`Person::id`]; who is not listed is silent.
+ */
+people: Record<string, number>, };
+
+export type Settings = { 
+/**
+ * What the others call the person; empty until they say it.
+ */
+name: string, 
+/**
+ * Which camera.
+ */
+camera: CameraChoice, 
+/**
+ * Which microphone.
+ */
+microphone: MicrophoneChoice, 
+/**
+ * Which speaker; nothing means the system's favourite.
+ */
+speaker: string | null, 
+/**
+ * The camera is on when coming into a room.
+ */
+camera_on: boolean, 
+/**
+ * The microphone is on when coming into a room.
+ */
+microphone_on: boolean, 
+/**
+ * One's own picture is shown as in a mirror.
+ */
+mirror: boolean, 
+/**
+ * Light or dark.
+ */
+appearance: Appearance, 
+/**
+ * Whether the window may use the graphics processor. Takes effect at the next start.
+ */
+graphics: Graphics, };
+
+export type CameraChoice = { "kind": "default" } | { "kind": "device", "value": string } | { "kind": "test_pattern" } | { "kind": "file", "value": string };
+
+export type MicrophoneChoice = { "kind": "default" } | { "kind": "device", "value": string } | { "kind": "test_tone" } | { "kind": "file", "value": string };
+
+export type Appearance = "system" | "light" | "dark";
+
+export type Graphics = "auto" | "off" | "on";
