@@ -1,10 +1,15 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { svelteTesting } from "@testing-library/svelte/vite";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), svelteTesting()],
   // Relative addresses: the same files are served by the window's own scheme and, later, by a host.
   base: "./",
   build: { target: "es2022", sourcemap: false, assetsInlineLimit: 0 },
-  test: { include: ["tests/**/*.test.ts"] },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    environment: "jsdom",
+    setupFiles: ["tests/setup.ts"],
+  },
 });

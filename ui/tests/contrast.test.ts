@@ -1,10 +1,11 @@
 // Recomputes every contrast ratio of the look from tokens.css and fails under its floor.
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import type { Theme } from "../src/theme";
 
-const css = readFileSync(new URL("../src/styles/tokens.css", import.meta.url), "utf8");
+const css = readFileSync(join(import.meta.dirname, "../src/styles/tokens.css"), "utf8");
 
 type Colours = ReadonlyMap<string, string>;
 

@@ -1,6 +1,8 @@
-// Every word on screen, in English. The one catalogue: views hold no words of their own.
+// Every word on screen, in English, one section a view. The one catalogue: views hold no words of their own.
+import { common } from "./en/common";
+
 export const words = {
-  product: "Snug",
+  common,
   welcome: {
     headline: "Private video rooms on your own network",
     status: "Snug's rooms work from the command line for now. The window comes next.",

@@ -1,0 +1,56 @@
+// Made-up snapshots: one plain state of the program to start from, changed by each test as it needs.
+import type { DeviceState, Problem, ProblemDetails, Settings, Snapshot } from "../src/ipc/types";
+
+/** A device that runs. */
+export function running(name: string): DeviceState {
+  return { is_on: true, is_running: true, name, problem: null };
+}
+
+/** A problem that is about nothing in particular, unless `details` says so. */
+export function problem(code: string, details: Partial<ProblemDetails> = {}): Problem {
+  return {
+    code,
+    message: "",
+    hint: "",
+    details: { host: null, room: null, device: null, instead: null, link: null, ...details },
+  };
+}
+
+export const settings: Settings = {
+  name: "Priya Raman",
+  camera: { kind: "default" },
+  microphone: { kind: "default" },
+  speaker: null,
+  camera_on: true,
+  microphone_on: true,
+  mirror: true,
+  appearance: "system",
+  graphics: "auto",
+};
+
+/** Priya at home with everything plugged in. */
+export const atHome: Snapshot = {
+  revision: 1,
+  stage: { kind: "home" },
+  me: {
+    camera: running("Built-in camera"),
+    microphone: running("Yeti Nano"),
+    speaker: running("Desk speakers"),
+    is_listening: false,
+  },
+  devices: {
+    cameras: [
+      { id: "cam-0", name: "Built-in camera", is_default: true },
+      { id: "cam-1", name: "Desk camera", is_default: false },
+    ],
+    microphones: [
+      { id: "mic-0", name: "Yeti Nano", is_default: true },
+      { id: "mic-1", name: "Built-in microphone", is_default: false },
+    ],
+    speakers: [{ id: "spk-0", name: "Desk speakers", is_default: true }],
+  },
+  settings,
+  recent: [],
+  problem: null,
+  notice: null,
+};
