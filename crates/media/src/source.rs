@@ -1,7 +1,9 @@
 //! Where pictures and sound come from: files, test signals and, behind the same traits, devices.
 //!
-//! A source never sleeps and never looks at a clock. Each picture carries the moment it stands for,
-//! each read of sound is the next 10 ms; the caller keeps the pace with [`Pacer`].
+//! A file or test signal never sleeps and never looks at a clock. Each picture carries the moment it
+//! stands for, each read of sound is the next 10 ms; the caller keeps the pace with [`Pacer`].
+//! A device (`is_live`) keeps its own pace: see [`VideoSource::is_live`] and
+//! [`AudioSource::is_live`] for what its caller may count on.
 
 mod pacer;
 mod pattern;
@@ -35,6 +37,14 @@ pub trait VideoSource: Send {
     /// # Errors
     /// [`Error::Input`] when the file can no longer be read.
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, Error>;
+
+    /// Whether pictures come when they are taken, as a camera's do, instead of when they are asked
+    /// for. Then [`next_frame`](Self::next_frame) waits for the next picture, for at most a second,
+    /// and its caller neither waits nor catches up; `at` is the device's own clock, which may run
+    /// faster or slower than the caller's.
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
 /// Gives sound: a microphone, a file, a tone.
@@ -44,4 +54,12 @@ pub trait AudioSource: Send {
     /// # Errors
     /// [`Error::Input`] when the file can no longer be read; `out` is then silent.
     fn read(&mut self, out: &mut [f32; BLOCK_SAMPLES]) -> Result<(), Error>;
+
+    /// Whether sound comes when it is made, as a microphone's does, instead of when it is asked
+    /// for. [`read`](Self::read) still returns at once, and its caller asks every 10 ms by its own
+    /// clock. The source makes up for the difference of the two clocks, and skips what is older
+    /// than its ring holds, so that no delay builds up, nor stays after a pause.
+    fn is_live(&self) -> bool {
+        false
+    }
 }
