@@ -12,6 +12,7 @@
 //! ```
 
 pub mod bench;
+pub mod device;
 pub mod error;
 pub mod frame;
 pub mod opus;
