@@ -16,6 +16,8 @@ pub enum ReasonCode {
     TooManyChannels,
     /// The server hosts listed rooms only, and this is none of them.
     NoSuchRoom,
+    /// The host closed the room while people were in it.
+    RoomClosed,
     /// The room holds as many peers as it can.
     RoomFull,
     /// The server holds as many rooms as it can.
@@ -58,6 +60,11 @@ const TABLE: &[(ReasonCode, &str, &str)] = &[
         ReasonCode::NoSuchRoom,
         "no such room",
         "There is no room of that name on this computer. Check the name, or ask its host to open it.",
+    ),
+    (
+        ReasonCode::RoomClosed,
+        "room_closed",
+        "The host has closed the room. Ask its host to open it again.",
     ),
     (
         ReasonCode::RoomFull,
@@ -140,7 +147,8 @@ mod tests {
             JoinCrashed => Some(UnmatchedTopic),
             UnmatchedTopic => Some(TooManyChannels),
             TooManyChannels => Some(NoSuchRoom),
-            NoSuchRoom => Some(RoomFull),
+            NoSuchRoom => Some(RoomClosed),
+            RoomClosed => Some(RoomFull),
             RoomFull => Some(ServerFull),
             ServerFull => Some(FingerprintMismatch),
             FingerprintMismatch => Some(BadOffer),

@@ -93,9 +93,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes that back: a running room goes on, but nobody else comes in.
-    pub fn unlist(&mut self, name: &RoomName) {
+    /// Takes that back. Returns the room of that name if it runs: the caller closes it. It is
+    /// forgotten already, so that the name, once listed again, leads to a new room.
+    pub fn unlist(&mut self, name: &RoomName) -> Option<RoomId> {
         self.listed.remove(name);
+        let room = self.by_name.get(name).copied()?;
+        self.forget(room);
+        Some(room)
     }
 
     /// Finds the room of that name, or makes it.
@@ -252,8 +256,13 @@ mod tests {
             registry.look_up_or_start(&name("a")).unwrap().is_new,
             "it stays listed"
         );
-        registry.unlist(&name("a"));
+        let running = registry.look_up_or_start(&name("a")).unwrap().room;
+        assert_eq!(registry.unlist(&name("a")), Some(running));
+        assert_eq!(registry.unlist(&name("a")), None);
         assert!(registry.look_up_or_start(&name("a")).is_err());
+        registry.list(name("a")).unwrap();
+        let again = registry.look_up_or_start(&name("a")).unwrap();
+        assert!(again.is_new, "who comes now does not meet the closed room");
     }
 
     #[test]

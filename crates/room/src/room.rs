@@ -249,6 +249,15 @@ impl Room {
         self.remove(peer, Departure::Removed(why));
     }
 
+    /// Removes everybody at once. Whoever is told of one departure is gone as well, so nobody
+    /// needs to hear of the others'.
+    pub fn handle_close(&mut self, why: ReasonCode) {
+        let peers: Vec<PeerId> = self.occupants.keys().cloned().collect();
+        for peer in peers {
+            self.remove(&peer, Departure::Removed(why));
+        }
+    }
+
     /// Looks after everybody whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         let peers: Vec<PeerId> = self.occupants.keys().cloned().collect();

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::room_task::{RoomHandle, RoomTask, Surroundings};
+use crate::room_task::{RoomHandle, RoomMessage, RoomTask, Surroundings};
 
 /// Requests that wait: a thousand joiners in one instant. More wait in their sockets.
 const REQUESTS_MAX: usize = 1024;
@@ -35,6 +35,10 @@ enum Request {
     List {
         name: RoomName,
         reply: oneshot::Sender<Result<(), ReasonCode>>,
+    },
+    Unlist {
+        name: RoomName,
+        reply: oneshot::Sender<Option<RoomHandle>>,
     },
     Count {
         reply: oneshot::Sender<usize>,
@@ -66,6 +70,18 @@ impl Rooms {
     pub async fn list(&self, name: RoomName) -> Result<(), ReasonCode> {
         let answer = self.ask(|reply| Request::List { name, reply }).await;
         answer.unwrap_or(Err(ReasonCode::ServerStopping))
+    }
+
+    /// Takes that back, and ends the room of that name for whoever is in it.
+    pub async fn unlist(&self, name: RoomName) {
+        let running = self.ask(|reply| Request::Unlist { name, reply }).await;
+        let reason = ReasonCode::RoomClosed;
+        // Sent from here, because the owner must not wait for a busy room.
+        if let Some(room) = running.flatten()
+            && !room.send(RoomMessage::Close { reason }).await
+        {
+            tracing::trace!("the room had ended by itself");
+        }
     }
 
     /// Returns how many rooms there are.
@@ -134,6 +150,11 @@ impl RegistryTask {
                 reply.send(may_end).is_ok()
             }
             Request::List { name, reply } => reply.send(self.registry.list(name)).is_ok(),
+            Request::Unlist { name, reply } => {
+                let room = self.registry.unlist(&name);
+                let handle = room.and_then(|room| self.handles.remove(&room));
+                reply.send(handle).is_ok()
+            }
             Request::Count { reply } => reply.send(self.registry.len()).is_ok(),
         };
         if !heard {

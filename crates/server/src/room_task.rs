@@ -87,6 +87,11 @@ pub(crate) enum RoomMessage {
         /// Whose.
         seat: Seat,
     },
+    /// The room ends for everybody.
+    Close {
+        /// Why.
+        reason: ReasonCode,
+    },
 }
 
 /// Reaches a room. Cheap to clone; it may be gone by the time something is sent.
@@ -229,6 +234,7 @@ impl RoomTask {
             }
             RoomMessage::Said { seat, said } => self.call.handle_said(&seat, said, now),
             RoomMessage::Leave { seat } => self.call.handle_leave(&seat, now),
+            RoomMessage::Close { reason } => self.call.handle_close(reason, now),
             RoomMessage::SocketLost { seat } => {
                 self.note_sockets(now);
                 self.links.close(&seat);

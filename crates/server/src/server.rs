@@ -104,6 +104,13 @@ impl Server {
         self.rooms.list(name).await
     }
 
+    /// Takes that back: newcomers are refused with [`ReasonCode::NoSuchRoom`], and whoever is in
+    /// the room hears [`ReasonCode::RoomClosed`] and is out of it. A room that was never listed
+    /// is no error.
+    pub async fn unlist_room(&self, name: &RoomName) {
+        self.rooms.unlist(name.clone()).await;
+    }
+
     /// Returns how many rooms have somebody in them.
     pub async fn room_count(&self) -> usize {
         self.rooms.count().await

@@ -163,6 +163,33 @@ async fn only_listed_rooms_open_on_a_server_of_listed_rooms() {
 }
 
 #[tokio::test]
+async fn a_room_that_its_host_closes_says_so_and_lets_nobody_in() {
+    let (server, _data) = server(RoomPolicy::Listed).await;
+    let name = "a".parse().unwrap();
+    server.unlist_room(&name).await;
+    server.list_room(name.clone()).await.unwrap();
+    let mut ann = Peer::enter_snug(&server, "a", "ann").await;
+    let mut bob = Peer::enter(&server, "a", "bob").await;
+    ann.expect("endpointAdded").await;
+    let token = ann.token.clone().unwrap();
+    server.unlist_room(&name).await;
+    for peer in [&mut ann, &mut bob] {
+        assert_eq!(peer.expect("error").await["code"], "room_closed");
+        let [.., event, _] = peer.socket.next_frame().await;
+        assert_eq!(event, "phx_close");
+    }
+    assert_eq!(server.room_count().await, 0);
+    let refused = json!({"status": "error", "response": {"reason": "no such room"}});
+    let resume = json!({"snug": {"version": 1, "features": [], "resume": token}});
+    assert_eq!(ann.socket.join("a", &resume).await, refused);
+    assert_eq!(bob.socket.join("a", &json!({})).await, refused);
+    server.list_room(name).await.unwrap();
+    let carol = Peer::enter(&server, "a", "carol").await;
+    assert_eq!(carol.connected["otherEndpoints"], json!([]), "a new room");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_broken_socket_with_a_token_is_missed_and_resumed() {
     let (server, _data) = server(RoomPolicy::Open).await;
     let mut ann = Peer::enter_snug(&server, "a", "ann").await;

@@ -101,6 +101,8 @@ pub(crate) struct Call {
     by_key: BTreeMap<PeerKey, PeerId>,
     tracks: BTreeMap<TrackId, Published>,
     ignored: Ignored,
+    /// Why nobody may come in any more.
+    closed: Option<ReasonCode>,
     actions: VecDeque<Action>,
 }
 
@@ -143,6 +145,7 @@ impl Call {
             by_key: BTreeMap::new(),
             tracks: BTreeMap::new(),
             ignored: Ignored::default(),
+            closed: None,
             actions: VecDeque::new(),
         }
     }
@@ -156,6 +159,9 @@ impl Call {
         newcomer: Newcomer,
         now: Instant,
     ) -> Result<Admission, ReasonCode> {
+        if let Some(reason) = self.closed {
+            return Err(reason);
+        }
         let Newcomer {
             joiner,
             is_snug,
@@ -192,6 +198,13 @@ impl Call {
     /// Notes that a peer says goodbye.
     pub fn handle_leave(&mut self, seat: &Seat, now: Instant) {
         self.room.handle_leave(seat);
+        self.settle(now);
+    }
+
+    /// Ends the call for everybody; who was on the way is refused for the same reason.
+    pub fn handle_close(&mut self, reason: ReasonCode, now: Instant) {
+        self.closed = Some(reason);
+        self.room.handle_close(reason);
         self.settle(now);
     }
 

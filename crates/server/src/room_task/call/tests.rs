@@ -601,6 +601,30 @@ fn a_negotiation_under_way_starts_over_on_resume() {
 }
 
 #[test]
+fn a_closed_call_tells_everybody_once_and_takes_nobody_in() {
+    let mut world = World::new();
+    let (ann, bob) = (world.enter_with(&["video"]), world.enter(false));
+    let unseen = world.join(true);
+    for client in [&ann, &bob] {
+        world.take(client);
+    }
+    world.call.handle_close(ReasonCode::RoomClosed, world.now);
+    world.drain();
+    for client in [&ann, &bob, &unseen] {
+        assert_eq!(world.take(client), ["error"], "and nothing of the others");
+        let how = (client.seat.peer.clone(), Some(HangUp::Close));
+        assert!(world.ended.contains(&how));
+    }
+    let forgotten =
+        |command: &&TransportCommand| matches!(command, TransportCommand::RemovePeer { .. });
+    assert_eq!(world.plane.iter().filter(forgotten).count(), 2);
+    assert!(world.call.is_empty() && world.call.tracks.is_empty());
+    let late = world.newcomer(true, None);
+    let refused = world.call.handle_join(late, world.now).err();
+    assert_eq!(refused, Some(ReasonCode::RoomClosed));
+}
+
+#[test]
 fn too_much_news_for_an_absent_peer_costs_it_its_place() {
     let mut world = World::new();
     let (ann, bob) = (world.enter(true), world.enter(true));
