@@ -8,13 +8,13 @@ import Avatar from "../../src/components/Avatar.svelte";
 import Button from "../../src/components/Button.svelte";
 import Field from "../../src/components/Field.svelte";
 import IconButton from "../../src/components/IconButton.svelte";
-import { initials } from "../../src/components/initials";
 import Meter from "../../src/components/Meter.svelte";
 import { follow, litCells } from "../../src/components/meter";
 import Picker from "../../src/components/Picker.svelte";
 import ProblemNote from "../../src/components/ProblemNote.svelte";
 import Sheet from "../../src/components/Sheet.svelte";
 import Switch from "../../src/components/Switch.svelte";
+import { initials } from "../../src/rules/names";
 import { expectAccessible } from "../axe";
 
 afterEach(cleanup);

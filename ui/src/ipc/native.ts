@@ -1,0 +1,40 @@
+// The program behind the window, by Tauri's commands and events.
+
+import { invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+
+import type { Backend } from "./backend";
+import type { Snapshot } from "./types";
+
+export const native: Backend = {
+  snapshot: () => invoke("snapshot"),
+  onSnapshot: (callback) => listen<Snapshot>("snapshot", ({ payload }) => callback(payload)),
+  onCloseAsked: (callback) => listen("close_asked", () => callback()),
+  openTiles: () => invoke("open_tiles"),
+
+  setName: (name) => invoke("set_name", { name }),
+  hostRoom: (name) => invoke("host_room", { name }),
+  joinRoom: (text) => invoke("join_room", { text }),
+  cancelJoining: () => invoke("cancel_joining"),
+  dismissProblem: () => invoke("dismiss_problem"),
+  dismissNotice: (number) => invoke("dismiss_notice", { number }),
+  leaveRoom: () => invoke("leave_room"),
+
+  setCameraOn: (on) => invoke("set_camera_on", { on }),
+  setMicrophoneOn: (on) => invoke("set_microphone_on", { on }),
+  chooseCamera: (choice) => invoke("choose_camera", { choice }),
+  chooseMicrophone: (choice) => invoke("choose_microphone", { choice }),
+  chooseSpeaker: (id) => invoke("choose_speaker", { id }),
+  pickCameraFile: () => invoke("pick_camera_file"),
+  pickMicrophoneFile: () => invoke("pick_microphone_file"),
+  setListening: (on) => invoke("set_listening", { on }),
+  testSpeaker: () => invoke("test_speaker"),
+
+  setMirror: (on) => invoke("set_mirror", { on }),
+  setAppearance: (appearance) => invoke("set_appearance", { appearance }),
+  setGraphics: (graphics) => invoke("set_graphics", { graphics }),
+
+  copyLink: (link) => invoke("copy_link", { link }),
+  forgetRecent: (link) => invoke("forget_recent", { link }),
+  quitConfirmed: () => invoke("quit_confirmed"),
+};

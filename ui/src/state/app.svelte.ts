@@ -1,0 +1,72 @@
+// Everything a view may use, handed down by Svelte's context: one object per page.
+
+import { getContext, setContext } from "svelte";
+
+import { type Backend, problemOf, type Unlisten } from "../ipc/backend";
+import type { Snapshot } from "../ipc/types";
+import { browserEnvironment } from "../tiles/environment";
+import { TileClient } from "../tiles/client";
+import { LevelsStore } from "./levels.svelte";
+import { SnapshotStore } from "./snapshot.svelte";
+import { UiState } from "./ui.svelte";
+
+export class App {
+  readonly backend: Backend;
+  readonly store = new SnapshotStore();
+  readonly levels = new LevelsStore();
+  readonly ui = new UiState();
+  readonly tiles: TileClient;
+
+  constructor(backend: Backend, tiles?: TileClient) {
+    this.backend = backend;
+    this.tiles = tiles ?? new TileClient(browserEnvironment(() => backend.openTiles()));
+    this.tiles.onLevels((levels) => this.levels.accept(levels));
+  }
+
+  /** The newest snapshot; null until the program has spoken. */
+  get snapshot(): Snapshot | null {
+    return this.store.current;
+  }
+
+  /** Listens to the program until the answer is called. */
+  async start(): Promise<Unlisten> {
+    // Listening comes first: whatever changes while the first snapshot is on its way is not lost.
+    const ends = await Promise.all([
+      this.backend.onSnapshot((snapshot) => this.#accept(snapshot)),
+      this.backend.onCloseAsked(() => this.ui.askToClose()),
+    ]);
+    this.#accept(await this.backend.snapshot());
+    return () => {
+      for (const end of ends) end();
+      this.tiles.close();
+    };
+  }
+
+  /** Sends a request; a refusal is shown instead of being lost. */
+  ask(request: Promise<void>): void {
+    this.ui.refuse(null);
+    request.catch((error: unknown) => this.ui.refuse(problemOf(error)));
+  }
+
+  #accept(snapshot: Snapshot): void {
+    this.store.accept(snapshot);
+    if (this.store.current?.stage.kind !== "room") this.ui.leaveRoom();
+  }
+}
+
+const KEY = Symbol("app");
+
+/** Hands `app` down to every view below the calling component. */
+export function provideApp(app: App): App {
+  return setContext(KEY, app);
+}
+
+/** Context for mounting a view by itself, as tests do. */
+export function appContext(app: App): Map<symbol, App> {
+  return new Map([[KEY, app]]);
+}
+
+/** Gets the page's app; only while a component is being made. */
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

@@ -1,0 +1,62 @@
+// A program of the test's own: keeps every request, says what the test tells it to.
+import type { Backend } from "../src/ipc/backend";
+import type { Snapshot } from "../src/ipc/types";
+
+export class MemoryBackend {
+  /** Every request with its arguments, in order. */
+  readonly requests: (readonly [string, ...unknown[]])[] = [];
+  /** What the next requests are refused with. */
+  refusal: unknown = null;
+  current: Snapshot;
+  #snapshots = new Set<(snapshot: Snapshot) => void>();
+  #closers = new Set<() => void>();
+
+  constructor(first: Snapshot) {
+    this.current = first;
+  }
+
+  snapshot = async () => this.current;
+  openTiles = async () => ({ port: 1, token: "token" });
+
+  onSnapshot = async (callback: (snapshot: Snapshot) => void) => {
+    this.#snapshots.add(callback);
+    return () => void this.#snapshots.delete(callback);
+  };
+
+  onCloseAsked = async (callback: () => void) => {
+    this.#closers.add(callback);
+    return () => void this.#closers.delete(callback);
+  };
+
+  /** Shows another state, as a later snapshot. */
+  say(change: Partial<Snapshot>): void {
+    this.current = { ...this.current, ...change, revision: this.current.revision + 1 };
+    for (const callback of this.#snapshots) callback(this.current);
+  }
+
+  askToClose(): void {
+    for (const callback of this.#closers) callback();
+  }
+
+  /** Who still listens. */
+  get listeners(): number {
+    return this.#snapshots.size + this.#closers.size;
+  }
+}
+
+/** Makes a backend: what the class does not have is a request, and is noted. */
+export function memoryBackend(first: Snapshot): MemoryBackend & Backend {
+  const memory = new MemoryBackend(first);
+  return new Proxy(memory, {
+    get(target, name) {
+      if (name in target) {
+        const own: unknown = Reflect.get(target, name, target);
+        return typeof own === "function" ? (own.bind(target) as unknown) : own;
+      }
+      return async (...given: unknown[]) => {
+        target.requests.push([String(name), ...given]);
+        if (target.refusal !== null) throw target.refusal;
+      };
+    },
+  }) as MemoryBackend & Backend;
+}
