@@ -224,7 +224,9 @@ impl Error {
             Error::Refused { .. } | Error::Removed { .. } | Error::RoomClosed { .. } => {
                 ErrorKind::Refused
             }
-            Error::Media(snug_media::Error::Input { .. }) => ErrorKind::Input,
+            Error::Media(snug_media::Error::Input { .. } | snug_media::Error::Device { .. }) => {
+                ErrorKind::Input
+            }
             Error::Media(snug_media::Error::Recording { .. }) => ErrorKind::Recording,
             Error::Media(_) => ErrorKind::Unexpected,
             Error::NotSnug { .. } => ErrorKind::NotSnug,

@@ -1,13 +1,17 @@
 //! The one error type of the crate: what happened in a plain sentence, and a next step beside it.
 
+mod device;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use device::DeviceProblem;
+
 /// Says why media could not be read, coded or written.
 ///
-/// Grouped by what the caller can do: pick another file ([`Error::Input`]), pick another place to
-/// record ([`Error::Recording`]), or treat the picture or sound as lost and carry on
-/// ([`Error::Codec`]). `Display` is the sentence for a person, [`Error::hint`] the next step,
+/// Grouped by what the caller can do: pick another file ([`Error::Input`]) or device
+/// ([`Error::Device`]), pick another place to record ([`Error::Recording`]), or treat the picture or
+/// sound as lost and carry on ([`Error::Codec`]). `Display` is the sentence for a person, [`Error::hint`] the next step,
 /// [`Error::code`] the stable word for programs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +26,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: InputProblem,
     },
+    /// A camera, a microphone or a loudspeaker cannot be used, or no longer.
+    #[error("{}", device::Sentence { role: *role, name, problem })]
+    Device {
+        /// What the device is for.
+        role: InputRole,
+        /// What it calls itself; empty when that is not known.
+        name: String,
+        /// What is wrong with it.
+        problem: DeviceProblem,
+    },
     /// The recording cannot be started or continued.
     #[error("the recording {} {problem}", path.display())]
     Recording {
@@ -35,13 +49,15 @@ pub enum Error {
     Codec(#[from] CodecError),
 }
 
-/// What an input file stands in for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a device is for, or what an input file stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InputRole {
     /// A picture source.
     Camera,
     /// A sound source.
     Microphone,
+    /// Where sound comes out. Always a device.
+    Speaker,
 }
 
 impl std::fmt::Display for InputRole {
@@ -49,6 +65,7 @@ impl std::fmt::Display for InputRole {
         f.write_str(match self {
             Self::Camera => "camera",
             Self::Microphone => "microphone",
+            Self::Speaker => "loudspeaker",
         })
     }
 }
@@ -182,10 +199,8 @@ impl Error {
                 role: InputRole::Camera,
                 ..
             } => "camera_file_unusable",
-            Self::Input {
-                role: InputRole::Microphone,
-                ..
-            } => "microphone_file_unusable",
+            Self::Input { .. } => "microphone_file_unusable",
+            Self::Device { role, problem, .. } => problem.code(*role),
             Self::Recording { problem, .. } => match problem {
                 RecordingProblem::Exists => "recording_exists",
                 RecordingProblem::Unwritable(_) => "recording_unwritable",
@@ -212,13 +227,11 @@ impl Error {
                 "Make a fresh file with `ffmpeg -i CLIP -pix_fmt yuv420p OUT.y4m`, \
                  or use `test` for a test picture."
             }
-            Self::Input {
-                role: InputRole::Microphone,
-                ..
-            } => {
+            Self::Input { .. } => {
                 "Make a fresh file with `ffmpeg -i SOUND -c:a pcm_s16le OUT.wav`, \
                  or use `test` for a tone."
             }
+            Self::Device { role, problem, .. } => problem.hint(*role),
             Self::Recording { problem, .. } => match problem {
                 RecordingProblem::Exists => {
                     "Choose another name, or move the earlier recording away."
@@ -248,6 +261,14 @@ impl Error {
         Self::Input {
             path: path.to_owned(),
             role: InputRole::Microphone,
+            problem,
+        }
+    }
+
+    pub(crate) fn device(role: InputRole, name: &str, problem: DeviceProblem) -> Self {
+        Self::Device {
+            role,
+            name: name.to_owned(),
             problem,
         }
     }

@@ -15,10 +15,12 @@ pub mod bench;
 pub mod device;
 pub mod error;
 pub mod frame;
+pub mod monitor;
 pub mod opus;
 pub mod playout;
 pub mod record;
 pub mod resample;
+pub mod scale;
 pub mod source;
 pub mod vp8;
 

@@ -8,6 +8,7 @@
 mod pacer;
 mod pattern;
 mod strip;
+mod tap;
 mod tone;
 mod wav;
 mod y4m;
@@ -20,6 +21,7 @@ use crate::frame::{BLOCK_SAMPLES, CapturedFrame};
 pub use pacer::Pacer;
 pub use pattern::TestPattern;
 pub use strip::{CODE_MAX, STRIP_ROWS, read_strip, stamp_strip};
+pub use tap::{AudioTap, TappedAudio, TappedVideo, VideoTap};
 pub use tone::{Silence, Tone};
 pub use wav::WavFile;
 pub use y4m::{CutShort, Y4mFile};
@@ -35,12 +37,14 @@ pub trait VideoSource: Send {
     /// Takes the next picture, or `None` when the source has ended for good.
     ///
     /// # Errors
-    /// [`Error::Input`] when the file can no longer be read.
+    /// [`Error::Input`] when the file can no longer be read, [`Error::Device`] when the device no
+    /// longer gives pictures.
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, Error>;
 
     /// Whether pictures come when they are taken, as a camera's do, instead of when they are asked
     /// for. Then [`next_frame`](Self::next_frame) waits for the next picture, for at most a second,
-    /// and its caller neither waits nor catches up; `at` is the device's own clock, which may run
+    /// and its caller neither waits nor catches up ([`Pacer::taken`], not [`Pacer::due`], or one
+    /// late picture would delay all after it); `at` is the device's own clock, which may run
     /// faster or slower than the caller's.
     fn is_live(&self) -> bool {
         false
@@ -52,7 +56,8 @@ pub trait AudioSource: Send {
     /// Fills `out` with the next 10 ms: 48 kHz, mono, full scale at 1.0. Endless.
     ///
     /// # Errors
-    /// [`Error::Input`] when the file can no longer be read; `out` is then silent.
+    /// [`Error::Input`] when the file can no longer be read, [`Error::Device`] when the device is
+    /// gone; `out` is then silent.
     fn read(&mut self, out: &mut [f32; BLOCK_SAMPLES]) -> Result<(), Error>;
 
     /// Whether sound comes when it is made, as a microphone's does, instead of when it is asked

@@ -125,7 +125,12 @@ fn capture(
         };
         // A source that ran before goes on where it was: its first picture is due now.
         let (pacer, first) = pacer.get_or_insert_with(|| (Pacer::new(begin), picture.at));
-        let due = pacer.due(picture.at.saturating_sub(*first), Instant::now());
+        let (at, now) = (picture.at.saturating_sub(*first), Instant::now());
+        let due = if source.is_live() {
+            pacer.taken(at, now)
+        } else {
+            pacer.due(at, now)
+        };
         if !stop.wait_until(due) {
             return (source, None);
         }

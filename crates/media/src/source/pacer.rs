@@ -37,6 +37,19 @@ impl Pacer {
         now
     }
 
+    /// Gives the instant at which something live was taken, from its stamp `at`: in the past or
+    /// `now`, never later, since a picture cannot arrive before it was taken.
+    ///
+    /// Instants keep the even spacing of the stamps, whatever the delay each arrived with.
+    pub fn taken(&mut self, at: Duration, now: Instant) -> Instant {
+        let taken = self.due(at, now);
+        if taken <= now {
+            return taken;
+        }
+        self.start -= taken - now;
+        now
+    }
+
     /// Counts how often the start was moved because the caller had fallen too far behind.
     #[must_use]
     pub fn slips(&self) -> u64 {
@@ -60,6 +73,23 @@ mod tests {
             start + 2 * INTERVAL
         );
         assert_eq!(pacer.slips(), 0);
+    }
+
+    #[test]
+    fn one_late_picture_does_not_delay_those_after_it() {
+        let start = Instant::now();
+        let late = Duration::from_millis(100);
+        let mut pacer = Pacer::new(start + late);
+        // The first came 100 ms late, the others did not.
+        assert_eq!(pacer.taken(Duration::ZERO, start + late), start + late);
+        for n in 1..4 {
+            let now = (start + n * INTERVAL).max(start + late);
+            let taken = pacer.taken(n * INTERVAL, now);
+            assert!(taken <= now && now - taken < INTERVAL, "{:?}", now - taken);
+        }
+        // And small hiccups do not show.
+        let hiccup = start + 4 * INTERVAL + INTERVAL / 2;
+        assert_eq!(pacer.taken(4 * INTERVAL, hiccup), start + 4 * INTERVAL);
     }
 
     #[test]
