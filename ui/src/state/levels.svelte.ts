@@ -2,10 +2,10 @@
 // speakers changes a few times a minute, and only then do tiles redraw.
 
 import type { Levels } from "../ipc/types";
-import { hearVoices, voicesDeadline, type Voices } from "../rules/speaking";
+import { fullness, hearVoices, voicesDeadline, type Voices } from "../rules/speaking";
 
 export class LevelsStore {
-  #me = $state<number | null>(null);
+  #me = $state(0);
   #speaking = $state.raw<ReadonlySet<string>>(new Set());
   #voices: Voices = new Map();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,8 +15,8 @@ export class LevelsStore {
     this.#now = now;
   }
 
-  /** The person's own microphone in dBFS; null while nothing is heard. */
-  get me(): number | null {
+  /** How full the person's own meter is, 0 to 1. */
+  get me(): number {
     return this.#me;
   }
 
@@ -27,14 +27,14 @@ export class LevelsStore {
 
   /** Takes in one round of loudness. */
   accept(levels: Levels): void {
-    this.#me = levels.me;
+    this.#me = fullness(levels.me);
     this.#hear(levels.people);
   }
 
   /** Forgets everything: nothing is heard any more, as outside a room or while hidden. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#me = null;
+    this.#me = 0;
     this.#voices = new Map();
     if (this.#speaking.size > 0) this.#speaking = new Set();
   }

@@ -34,10 +34,10 @@ describe("LevelsStore", () => {
 
   test("keeps the same set while the same people speak, and ends by itself", () => {
     const levels = new LevelsStore(() => Date.now());
-    levels.accept({ me: -30, people: { mara: -20 } });
+    levels.accept({ me: -35, people: { mara: -20 } });
     const speaking = levels.speaking;
     expect([...speaking]).toEqual(["mara"]);
-    expect(levels.me).toBe(-30);
+    expect(levels.me).toBe(0.5);
     vi.advanceTimersByTime(300);
     levels.accept({ me: null, people: { mara: -20 } });
     expect(levels.speaking).toBe(speaking);
@@ -51,7 +51,7 @@ describe("LevelsStore", () => {
     const levels = new LevelsStore(() => Date.now());
     levels.accept({ me: -30, people: { mara: -20 } });
     levels.clear();
-    expect([levels.me, levels.speaking.size, vi.getTimerCount()]).toEqual([null, 0, 0]);
+    expect([levels.me, levels.speaking.size, vi.getTimerCount()]).toEqual([0, 0, 0]);
   });
 });
 

@@ -1,0 +1,97 @@
+// Words of the room: stage, bar, drawer, sheets, and news.
+export const room = {
+  /** For whoever told nobody their name. */
+  guest: "Guest",
+  youAfterName: "(you)",
+  host: "Host",
+  people: "People",
+  inTheRoom: "In the room",
+  stage: "People in the room",
+
+  encrypted: "Encrypted to the host",
+  encryptedMeans:
+    "Sound and picture travel encrypted to the host's computer, which passes them on and could see them.",
+  encryptedMeansHere: "You host this room: sound and picture travel encrypted between this computer and each guest.",
+  keyMatched: "The host's key matched the link.",
+  keyRemembered: "The host's key came without a link to compare it with. Snug remembers it from now on.",
+  timeHere: "Time in the room",
+
+  microphone: "Microphone",
+  camera: "Camera",
+  mute: "Mute",
+  unmute: "Unmute",
+  cameraOff: "Turn the camera off",
+  cameraOn: "Turn the camera on",
+  leave: "Leave",
+  invite: "Invite",
+  devices: "Devices and settings",
+  retry: "Try again.",
+
+  noDevice: { microphone: "No microphone found", camera: "No camera found" },
+  busy: { microphone: "Another program is using the microphone", camera: "Another program is using the camera" },
+  denied: { microphone: "Snug may not use the microphone", camera: "Snug may not use the camera" },
+  unplugged: { microphone: "The microphone was unplugged", camera: "The camera was unplugged" },
+  fails: { microphone: "The microphone does not work", camera: "The camera does not work" },
+
+  speaking: "Speaking",
+  muted: "Muted",
+  noMicrophone: "No microphone",
+  cameraIsOff: "Camera off",
+  reconnecting: "Reconnecting",
+  cameIn: (name: string) => `${name} came in.`,
+  wentOut: (name: string) => `${name} left.`,
+
+  page: (number: number, of: number) => `Page ${number} of ${of}`,
+  pages: "Pages of people",
+
+  connectingMedia: "Connecting sound and picture",
+  networkDropped: "Your network dropped. Holding your place.",
+  captureStopped: "Your network dropped. Camera and microphone are off until it is back.",
+
+  firstHere: "You are the first one here.",
+  firstHereHint: "Send someone the link, and they can walk in.",
+  onlyOneHere: "Nobody else is here now.",
+  copyLink: "Copy link",
+  copied: "Copied",
+
+  invitePeople: "Invite people",
+  inviteHint: "Whoever has the link can walk in while the room is open.",
+  link: "Link",
+  copy: "Copy",
+  typeIt: "Type it in Snug",
+  copyTyped: "Copy what to type",
+  otherLinks: "If that one does not answer",
+  copyOther: "Copy this link",
+  noLink: "There is no link to this room yet.",
+
+  hostLeaves: "You host this room",
+  hostLeavesHint: "When you leave, it ends for everyone.",
+  endForAll: "End for all",
+  endForAllAndClose: "End for all and close",
+  leaveRoom: (name: string) => `Leave ${name}?`,
+  guestLeavesHint: "The others stay. You can come back from Home.",
+  aloneLeavesHint: "Nobody else is here. The room ends when you leave.",
+  leaveAndClose: "Leave and close",
+  stay: "Stay",
+
+  shortcuts: "Shortcuts",
+  shortcutList: [
+    ["M", "Microphone on or off"],
+    ["Space", "Hold to talk while muted"],
+    ["V", "Camera on or off"],
+    ["P", "People"],
+    ["?", "This list"],
+    ["Esc", "Close what is open"],
+  ],
+
+  change: "Change",
+  dismiss: "Dismiss",
+  news: {
+    microphoneUnplugged: (device: string, instead: string, isMuted: boolean) =>
+      `${device} was unplugged. Using ${instead}${isMuted ? ", still muted" : ""}.`,
+    unplugged: (device: string) => `${device} was unplugged.`,
+    yourMicrophone: "Your microphone",
+    yourCamera: "Your camera",
+    yourSpeaker: "Your speaker",
+  },
+} as const;
