@@ -16,6 +16,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use snug_protocol::{Host, Link, Pin, Trust};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -24,7 +25,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, http};
 
-use crate::Error;
+use crate::{Error, JoinStep};
 use verifier::PinVerifier;
 
 /// The largest frame or message accepted from a server. An answer of 100 media sections is about
@@ -71,6 +72,8 @@ pub(crate) struct Connector {
     /// The key that let us in before, where the link names none: the only one from then on, also
     /// when it cannot be remembered on disk.
     met: Option<Pin>,
+    /// Who follows the way in for the first time.
+    steps: Option<watch::Sender<JoinStep>>,
 }
 
 impl Connector {
@@ -80,6 +83,19 @@ impl Connector {
             link,
             known_hosts,
             met: None,
+            steps: None,
+        }
+    }
+
+    /// Reports the way in to `steps`, until [`Self::remember`] says that we are in.
+    pub(crate) fn with_steps(mut self, steps: Option<watch::Sender<JoinStep>>) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    fn step(&self, step: JoinStep) {
+        if let Some(steps) = &self.steps {
+            steps.send_replace(step);
         }
     }
 
@@ -95,16 +111,19 @@ impl Connector {
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Error> {
         let target = self.link.authority();
         let (expected, mut standing) = self.expectation()?;
+        self.step(JoinStep::ReachingHost);
         let stream = reach::reach(&self.link, Instant::now() + patience).await?;
         let local = stream
             .local_addr()
             .map_err(|error| Error::Internal(error.to_string()))?;
+        self.step(JoinStep::AgreeingKeys);
         let (tls, pin) = self
             .secure(stream, expected, standing, Instant::now() + patience)
             .await?;
         if expected.is_none() && standing == KeyStanding::Remembered {
             standing = KeyStanding::New;
         }
+        self.step(JoinStep::Entering);
         let socket = upgrade(&self.link, tls, Instant::now() + patience).await?;
         tracing::debug!(%target, ?standing, "connected");
         Ok(Connection {
@@ -115,8 +134,10 @@ impl Connector {
         })
     }
 
-    /// Remembers the key of a host that proved to be a room server, when the link names none.
+    /// We are in: remembers the key of a host that proved to be a room server, when the link names
+    /// none.
     pub(crate) fn remember(&mut self, connection: KeyStanding, pin: Option<Pin>) {
+        self.steps = None;
         let (KeyStanding::New, Some(pin)) = (connection, pin) else {
             return;
         };

@@ -76,6 +76,17 @@ pub enum Happening {
         /// Sound or picture.
         kind: Kind,
     },
+    /// Somebody's camera or microphone went off or on; the track stays.
+    TrackChanged {
+        /// Who.
+        peer_id: PeerId,
+        /// Which track.
+        track_id: TrackId,
+        /// Sound or picture.
+        kind: Kind,
+        /// Whether it carries anything now.
+        active: bool,
+    },
     /// The first whole frame of a track is here.
     FirstFrame {
         /// Whose.
@@ -109,10 +120,12 @@ pub enum Happening {
         /// The next step.
         hint: String,
     },
-    /// A camera or microphone stopped by itself; the call goes on.
+    /// A camera or microphone stopped by itself; the call goes on without it.
     SourceStopped {
         /// Sound or picture.
         kind: Kind,
+        /// Stable word, see [`snug_media::Error::code`]; `source_ended` when it came to its end.
+        code: String,
         /// What happened, in a sentence.
         message: String,
         /// The next step, if there is one.

@@ -28,10 +28,11 @@ mod transport;
 pub use connect::KeyStanding;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Happening};
-pub use options::{JoinOptions, Timeouts};
-pub use output::{PictureSink, SoundSink};
+pub use options::{JoinOptions, JoinStep, Timeouts};
+pub use output::{EncodedPicture, Form, FrameSink, PictureSink, SoundSink, Watched};
 pub use participant::Participant;
 pub use stats::{
-    DropStats, PeerState, PeerStats, PublishedStats, ReceivedStats, SentStats, Stats, TrackStats,
+    ConnectionState, DropStats, PeerState, PeerStats, PublishedStats, ReceivedStats, SentStats,
+    Stats, TrackStats,
 };
 pub use transport::Kind;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use snug_media::{AudioSource, VideoSource};
 use snug_protocol::{DisplayName, Link};
+use tokio::sync::watch;
 
-use crate::{PictureSink, SoundSink};
+use crate::{FrameSink, PictureSink, SoundSink};
 
 /// How a participant takes part. Make one with [`JoinOptions::new`] and fill in the rest.
 #[non_exhaustive]
@@ -28,12 +29,28 @@ pub struct JoinOptions {
     pub decode: bool,
     /// Who looks at the pictures of the others, if anybody.
     pub pictures: Option<Arc<dyn PictureSink>>,
+    /// Who takes the pictures of the others undecoded, if anybody: those that
+    /// [`crate::Participant::watch`] names.
+    pub frames: Option<Arc<dyn FrameSink>>,
     /// Who listens to the others, if anybody.
     pub sound: Option<Box<dyn SoundSink>>,
     /// Bits per second of our picture.
     pub video_bitrate_bps: u32,
+    /// Who follows the way in, if anybody. Dropped once we are in.
+    pub steps: Option<watch::Sender<JoinStep>>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+}
+
+/// Steps into a room, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JoinStep {
+    /// Finding the host and connecting to it.
+    ReachingHost,
+    /// Encrypting, and judging its key.
+    AgreeingKeys,
+    /// Asking for a place in the room.
+    Entering,
 }
 
 /// Bits per second of a picture, unless said otherwise: good for 720p at 30 frames a second.
@@ -51,8 +68,10 @@ impl JoinOptions {
             record: None,
             decode: false,
             pictures: None,
+            frames: None,
             sound: None,
             video_bitrate_bps: VIDEO_BITRATE_BPS,
+            steps: None,
             timeouts: Timeouts::default(),
         }
     }

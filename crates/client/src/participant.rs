@@ -8,11 +8,12 @@ mod room;
 use std::time::Duration;
 
 use snug_media::{AudioSource, VideoSource};
+use snug_protocol::TrackId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::event::Event;
-use crate::output::Outputs;
+use crate::output::{Outputs, Watched};
 use crate::publish::Source;
 use crate::stats::Stats;
 use crate::subscribe::Subscriber;
@@ -33,8 +34,30 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 enum Command {
     /// Publish this instead of what is published of its kind, or nothing.
     Publish(Kind, Option<Source>, oneshot::Sender<Result<(), Error>>),
+    /// Ask the owner of a track for a keyframe.
+    Keyframe(TrackId),
     /// Leave.
     Leave,
+}
+
+/// The lanes by which the owner asks.
+struct Asked {
+    commands: mpsc::Receiver<Command>,
+    watched: watch::Receiver<Option<Vec<Watched>>>,
+}
+
+impl Asked {
+    /// Waits for a change of what is watched; for ever once the owner is gone.
+    async fn watched(watched: &mut watch::Receiver<Option<Vec<Watched>>>) -> Vec<Watched> {
+        loop {
+            if watched.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            if let Some(watched) = watched.borrow_and_update().clone() {
+                return watched;
+            }
+        }
+    }
 }
 
 /// Someone in a room. Dropping it ends everything at once; [`Participant::leave`] says goodbye.
@@ -56,6 +79,8 @@ pub struct Participant {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Event>,
     stats: watch::Receiver<Stats>,
+    /// What is looked at; newest wins. Nothing before somebody said so.
+    watched: watch::Sender<Option<Vec<Watched>>>,
     task: Task,
 }
 
@@ -80,19 +105,26 @@ impl Participant {
         let outputs = Outputs {
             decode: options.decode,
             pictures: options.pictures.take(),
+            frames: options.frames.take(),
             sound: options.sound.take(),
         };
         let subscriber = Subscriber::start(options.record.as_deref(), outputs, reports)?;
         let (commands, asked) = mpsc::channel(COMMAND_LANE);
         let (event_lane, events) = mpsc::channel(EVENT_LANE);
         let (stats_lane, stats) = watch::channel(Stats::default());
+        let (watched, watch_lane) = watch::channel(None);
         let (ready, joined) = oneshot::channel();
         let room = Room::new(options, (subscriber, heard), event_lane, stats_lane);
+        let asked = Asked {
+            commands: asked,
+            watched: watch_lane,
+        };
         let task = Task(tokio::spawn(room.run(asked, ready)));
         let participant = Self {
             commands,
             events,
             stats,
+            watched,
             task,
         };
         match joined.await {
@@ -114,6 +146,32 @@ impl Participant {
     /// Returns the latest statistics, at most a tenth of a second old.
     pub fn stats(&self) -> Stats {
         self.stats.borrow().clone()
+    }
+
+    /// Follows the statistics: renewed at once when people or tracks change, and ten times a
+    /// second in between. The newest wins; it ends when we are out.
+    pub fn watch_stats(&self) -> watch::Receiver<Stats> {
+        self.stats.clone()
+    }
+
+    /// Says which pictures of others are looked at, all of them; what is not listed is neither
+    /// handed out nor decoded. Each begins with a keyframe. Tracks that do not exist yet may be
+    /// named. Until the first call, [`JoinOptions::pictures`] gets every picture, decoded, and
+    /// [`JoinOptions::frames`] none.
+    ///
+    /// # Errors
+    /// [`Error::Left`].
+    pub fn watch(&self, watched: Vec<Watched>) -> Result<(), Error> {
+        self.watched.send(Some(watched)).map_err(|_| Error::Left)
+    }
+
+    /// Asks for a keyframe of a watched track, because a picture of it had to be left out. Asked
+    /// too often, it happens less often.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn want_keyframe(&self, track: &TrackId) -> Result<(), Error> {
+        self.ask(Command::Keyframe(track.clone()))
     }
 
     /// Publishes another picture, or none. Comes back when the change is under way.
@@ -148,14 +206,17 @@ impl Participant {
 
     async fn publish(&self, kind: Kind, source: Option<Source>) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Publish(kind, source, reply);
+        self.ask(Command::Publish(kind, source, reply))?;
+        answer.await.map_err(|_| Error::Left)?
+    }
+
+    fn ask(&self, command: Command) -> Result<(), Error> {
         self.commands
             .try_send(command)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Error::Busy,
                 mpsc::error::TrySendError::Closed(_) => Error::Left,
-            })?;
-        answer.await.map_err(|_| Error::Left)?
+            })
     }
 }
 

@@ -90,6 +90,8 @@ struct LocalTrack {
     source: TrackSource,
     bitrate_bps: u64,
     active: bool,
+    /// The room has been told of it.
+    offered: bool,
     started: bool,
 }
 
@@ -137,17 +139,30 @@ impl Session {
     }
 
     /// Goes on in the same place after signalling broke: what was half negotiated starts over.
+    ///
+    /// What was said of our tracks last may have been lost with the line: it is said again. A room
+    /// that heard it tells nobody twice.
     pub(crate) fn resume(&mut self) {
         let step = self.negotiation.resume();
         self.take(step);
+        let offered = self.local.iter().filter(|(_, track)| track.offered);
+        self.outputs
+            .extend(offered.map(|(id, track)| announce(id, track)));
     }
 
     /// Publishes a track of ours; it is sent once the room has agreed.
-    pub(crate) fn publish(&mut self, track: TrackId, source: TrackSource, bitrate_bps: u64) {
+    pub(crate) fn publish(
+        &mut self,
+        track: TrackId,
+        source: TrackSource,
+        bitrate_bps: u64,
+        active: bool,
+    ) {
         let local = LocalTrack {
             source,
             bitrate_bps,
-            active: true,
+            active,
+            offered: false,
             started: false,
         };
         self.local.insert(track, local);
@@ -242,6 +257,13 @@ impl Session {
             } => track_ids.iter().fold(true, |all, id| {
                 all & self.roster.remove_track(&endpoint_id, id, outputs)
             }),
+            ServerEvent::TrackUpdated {
+                endpoint_id,
+                track_id,
+                metadata,
+            } => self
+                .roster
+                .update_track(&endpoint_id, &track_id, &metadata, outputs),
             // Nothing to do yet for quality, layers and voices; unknown ones are a newer server's.
             _ => true,
         };
@@ -273,9 +295,10 @@ impl Session {
             ..SdpOffer::default()
         };
         for (id, mid) in sections {
-            let Some(track) = self.local.get(id) else {
+            let Some(track) = self.local.get_mut(id) else {
                 continue;
             };
+            track.offered = true;
             offer.mid_to_track_id.insert(mid.clone(), id.clone());
             offer
                 .track_id_to_track_metadata
@@ -367,6 +390,13 @@ impl Session {
         };
         self.outputs.push_back(output);
     }
+}
+
+fn announce(id: &TrackId, track: &LocalTrack) -> Output {
+    Output::Send(ClientEvent::UpdateTrackMetadata {
+        track_id: id.clone(),
+        metadata: metadata(track),
+    })
 }
 
 fn metadata(track: &LocalTrack) -> Value {

@@ -11,6 +11,8 @@ use crate::Kind;
 pub struct Stats {
     /// Our own id, once joined.
     pub peer_id: Option<PeerId>,
+    /// How the connection to the host is.
+    pub connection: ConnectionState,
     /// Seconds since joining.
     pub elapsed_s: f64,
     /// Everybody else in the room.
@@ -19,6 +21,21 @@ pub struct Stats {
     pub published: Vec<PublishedStats>,
     /// What found no room somewhere and was dropped.
     pub dropped: DropStats,
+}
+
+/// How the connection to the host is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Sound and picture are still being connected.
+    #[default]
+    ConnectingMedia,
+    /// All is well.
+    Live,
+    /// The host is not heard; our place is held.
+    Reconnecting,
+    /// Not heard for so long that camera and microphone were stopped.
+    CaptureStopped,
 }
 
 /// One other participant.
@@ -52,6 +69,11 @@ pub struct TrackStats {
     pub track_id: TrackId,
     /// Sound or picture.
     pub kind: Kind,
+    /// Whether it carries anything: false while muted or switched off.
+    pub active: bool,
+    /// How loud it was played over the last tenth of a second, in dBFS from -100 (silent) to 0.
+    /// Pictures are silent.
+    pub level_dbfs: f32,
     /// What was received of it.
     #[serde(flatten)]
     pub received: ReceivedStats,
@@ -89,6 +111,8 @@ pub struct PublishedStats {
     pub track_id: TrackId,
     /// Sound or picture.
     pub kind: Kind,
+    /// Whether it carries anything: false while muted or switched off.
+    pub active: bool,
     /// What was sent of it.
     #[serde(flatten)]
     pub sent: SentStats,
@@ -124,6 +148,8 @@ pub struct DropStats {
     pub media_packets: u64,
     /// Incoming control packets.
     pub control_packets: u64,
+    /// Received pictures that found no room before it was their time to be seen.
+    pub pictures: u64,
     /// Pictures or sound not recorded.
     pub recording_frames: u64,
     /// Events of the server that made no sense.

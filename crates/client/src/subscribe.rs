@@ -10,6 +10,7 @@ mod count;
 mod decode;
 mod recording;
 mod video;
+mod view;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::Error;
-use crate::output::Outputs;
+use crate::output::{Outputs, Watched};
 use crate::session::{RemoteTrack, Roster};
 use crate::stats::{DropStats, PeerStats, ReceivedStats, Stats, TrackStats};
 use recording::Recording;
@@ -35,6 +36,9 @@ use worker::Worker;
 /// Packets waiting for the thread: half a second of thirty cameras. A thread that is further
 /// behind has lost them anyway.
 const LANE: usize = 4096;
+
+/// Loudness of silence, in dBFS: less than the least step of 16 bits.
+const SILENT_DBFS: f32 = -100.0;
 
 /// A packet of a remote track.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ enum Message {
     Packet(Packet),
     Bind(Arc<str>, RemoteTrack),
     Forget(TrackId),
+    Watch(Vec<Watched>),
+    WantKeyframe(TrackId),
     Report {
         ssrc: u32,
         ntp: NtpTime,
@@ -84,8 +90,15 @@ pub(crate) enum Report {
     RecordingStopped(snug_media::Error),
 }
 
-/// Received statistics of all tracks.
-type Snapshot = BTreeMap<TrackId, ReceivedStats>;
+/// Received statistics of all tracks, each with its loudness in dBFS.
+type Snapshot = BTreeMap<TrackId, (ReceivedStats, f32)>;
+
+/// What the thread drops because somebody is too slow, by whose fault.
+#[derive(Clone, Default)]
+struct Dropped {
+    recording: Arc<AtomicU64>,
+    pictures: Arc<AtomicU64>,
+}
 
 /// Puts packets into the lane; dropped ones are counted.
 #[derive(Clone)]
@@ -107,7 +120,7 @@ impl PacketLane {
 pub(crate) struct Subscriber {
     packets: PacketLane,
     snapshot: watch::Receiver<Snapshot>,
-    recording_dropped: Arc<AtomicU64>,
+    dropped: Dropped,
     thread: Option<JoinHandle<Result<(), snug_media::Error>>>,
 }
 
@@ -122,12 +135,13 @@ impl Subscriber {
         outputs: Outputs,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, Error> {
-        let recording_dropped = Arc::new(AtomicU64::new(0));
-        let open = |path| Recording::open(path, Arc::clone(&recording_dropped));
+        let dropped = Dropped::default();
+        let open = |path| Recording::open(path, Arc::clone(&dropped.recording));
         let recording = record.map(open).transpose()?;
         let (lane, messages) = sync_channel(LANE);
         let (snapshots, snapshot) = watch::channel(Snapshot::new());
-        let worker = Worker::new(recording, outputs, reports, snapshots);
+        let pictures_dropped = Arc::clone(&dropped.pictures);
+        let worker = Worker::new(recording, (outputs, pictures_dropped), reports, snapshots);
         let thread = crate::thread::spawn("snug-receive", move || worker.run(&messages))?;
         let packets = PacketLane {
             lane,
@@ -136,7 +150,7 @@ impl Subscriber {
         Ok(Self {
             packets,
             snapshot,
-            recording_dropped,
+            dropped,
             thread: Some(thread),
         })
     }
@@ -156,6 +170,16 @@ impl Subscriber {
         self.send(Message::Forget(track.clone()));
     }
 
+    /// Says which pictures are looked at from now on.
+    pub(crate) fn watch(&self, watched: Vec<Watched>) {
+        self.send(Message::Watch(watched));
+    }
+
+    /// Asks for a keyframe of a watched track.
+    pub(crate) fn want_keyframe(&self, track: &TrackId) {
+        self.send(Message::WantKeyframe(track.clone()));
+    }
+
     /// Says when a stream was captured (RFC 3550 section 6.4.1).
     pub(crate) fn report(&self, ssrc: u32, ntp: NtpTime, rtp: RtpTime) {
         self.send(Message::Report { ssrc, ntp, rtp });
@@ -164,10 +188,16 @@ impl Subscriber {
     /// Lists the others with what was received of their tracks.
     pub(crate) fn stats(&self, roster: &Roster) -> Stats {
         let snapshot = self.snapshot.borrow();
-        let track = |(id, kind): (&TrackId, _)| TrackStats {
-            track_id: id.clone(),
-            kind,
-            received: snapshot.get(id).copied().unwrap_or_default(),
+        let track = |(id, kind, active): (&TrackId, _, _)| {
+            let known = snapshot.get(id).copied();
+            let (received, level_dbfs) = known.unwrap_or((ReceivedStats::default(), SILENT_DBFS));
+            TrackStats {
+                track_id: id.clone(),
+                kind,
+                active,
+                level_dbfs,
+                received,
+            }
         };
         let peers = roster.peers().map(|(id, peer)| PeerStats {
             peer_id: id.clone(),
@@ -179,7 +209,8 @@ impl Subscriber {
             peers: peers.collect(),
             dropped: DropStats {
                 media_packets: self.packets.dropped.load(Ordering::Relaxed),
-                recording_frames: self.recording_dropped.load(Ordering::Relaxed),
+                pictures: self.dropped.pictures.load(Ordering::Relaxed),
+                recording_frames: self.dropped.recording.load(Ordering::Relaxed),
                 ..DropStats::default()
             },
             ..Stats::default()

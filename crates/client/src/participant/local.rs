@@ -98,7 +98,7 @@ impl Local {
         };
         let id = TrackId::from_random(me, rand::random());
         let section = transport.publish(track.kind, stream).await?;
-        session.publish(id.clone(), role, bitrate_bps);
+        session.publish(id.clone(), role, bitrate_bps, true);
         track.published = Some(Published {
             id,
             track: section,
@@ -246,6 +246,7 @@ impl Local {
         let stats = |published: &Published| PublishedStats {
             track_id: published.id.clone(),
             kind: published.track.kind(),
+            active: published.publication.is_some(),
             sent: published.numbers.sent(),
         };
         self.published().map(stats).collect()

@@ -72,6 +72,11 @@ impl Media {
         Some((me?, &media.stream, &media.transport))
     }
 
+    /// Whether media may flow.
+    pub(super) fn is_verified(&self) -> bool {
+        self.verified
+    }
+
     /// Ends the connection in good order.
     pub(super) async fn close(self) {
         drop(self.readers);
@@ -255,6 +260,7 @@ impl Room {
         for (kind, error) in self.local.start() {
             self.tell(Happening::SourceStopped {
                 kind,
+                code: error.code().to_owned(),
                 message: error.to_string(),
                 hint: Some(error.hint()),
             });

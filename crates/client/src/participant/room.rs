@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use snug_protocol::{PeerId, SnugEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Command;
 use super::local::Local;
 use super::media::{Media, MediaInput};
+use super::{Asked, Command};
 use crate::connect::{Connector, KeyStanding};
 use crate::event::{Event, Happening};
+use crate::output::Watched;
 use crate::publish::{Source, SourceEnded};
 use crate::session::{Ending, Output, Session};
 use crate::signalling::{Admission, LineEvent, LineId, Liveness, Said, Signalling, Verdict};
-use crate::stats::Stats;
+use crate::stats::{ConnectionState, Stats};
 use crate::subscribe::{Report, Subscriber};
 use crate::{Error, ErrorKind, JoinOptions, Timeouts};
 
@@ -30,6 +31,7 @@ enum Input {
     Received(Report),
     SourceEnded(SourceEnded),
     Asked(Option<Command>),
+    Watched(Vec<Watched>),
     Due,
 }
 
@@ -58,6 +60,8 @@ pub(super) struct Room {
     events_dropped: u64,
     stats: watch::Sender<Stats>,
     next_stats: Instant,
+    /// People or tracks changed since the last statistics.
+    stats_stale: bool,
 }
 
 impl Room {
@@ -77,7 +81,7 @@ impl Room {
         } = options;
         let (target, topic) = (link.authority(), link.room.topic());
         let room = link.room.to_string();
-        let connector = Connector::new(link, known_hosts);
+        let connector = Connector::new(link, known_hosts).with_steps(options.steps);
         let (signalling, lines) = Signalling::new(connector, topic, options.timeouts);
         let sources = audio
             .map(Source::Audio)
@@ -105,13 +109,14 @@ impl Room {
             events_dropped: 0,
             stats,
             next_stats: Instant::now(),
+            stats_stale: false,
         }
     }
 
     /// Runs until asked to leave, or until it cannot go on. `ready` hears when we are in.
     pub(super) async fn run(
         mut self,
-        mut asked: mpsc::Receiver<Command>,
+        mut asked: Asked,
         ready: oneshot::Sender<()>,
     ) -> Result<(), Error> {
         self.signalling.dial_first();
@@ -135,7 +140,7 @@ impl Room {
         self.end(result).await
     }
 
-    async fn next(&mut self, asked: &mut mpsc::Receiver<Command>) -> Input {
+    async fn next(&mut self, asked: &mut Asked) -> Input {
         let deadline = self.deadline();
         let Self {
             lines,
@@ -149,7 +154,8 @@ impl Room {
             input = Media::next(media) => Input::Media(input),
             Some(report) = received.recv() => Input::Received(report),
             Some(ended) = source_ends.recv() => Input::SourceEnded(ended),
-            command = asked.recv() => Input::Asked(command),
+            command = asked.commands.recv() => Input::Asked(command),
+            watched = Asked::watched(&mut asked.watched) => Input::Watched(watched),
             () = tokio::time::sleep_until(deadline.into()) => Input::Due,
         }
     }
@@ -178,13 +184,20 @@ impl Room {
                     .replace(kind, source, place, &mut self.session)
                     .await;
                 let done = done.map_err(|error| Error::Internal(error.to_string()));
+                self.stats_stale = true;
                 // The asker may have gone away meanwhile.
                 drop(reply.send(done));
             }
+            Input::Asked(Some(Command::Keyframe(track))) => self.subscriber.want_keyframe(&track),
             Input::Asked(_) => {}
+            Input::Watched(watched) => self.subscriber.watch(watched),
             Input::Due => self.handle_due()?,
         }
-        self.settle().await
+        self.settle().await?;
+        if std::mem::take(&mut self.stats_stale) {
+            self.publish_stats();
+        }
+        Ok(())
     }
 
     fn handle_due(&mut self) -> Result<(), Error> {
@@ -409,12 +422,17 @@ impl Room {
         let error = ended.error.map(Error::from);
         self.tell(Happening::SourceStopped {
             kind,
+            code: error
+                .as_ref()
+                .map_or("source_ended", Error::code)
+                .to_owned(),
             hint: error.as_ref().map(Error::hint),
             message: error.map_or("It came to its end.".to_owned(), |error| error.to_string()),
         });
     }
 
     pub(super) fn tell(&mut self, what: Happening) {
+        self.stats_stale = true;
         if self.events.try_send(Event::now(what)).is_err() {
             self.events_dropped += 1;
         }
@@ -423,6 +441,7 @@ impl Room {
     fn publish_stats(&mut self) {
         let mut stats = self.subscriber.stats(self.session.roster());
         stats.peer_id = self.session.me().cloned();
+        stats.connection = self.connection();
         stats.elapsed_s = self.joined_at.map_or(0.0, |at| at.elapsed().as_secs_f64());
         stats.published = self.local.stats();
         stats.dropped.events = self.events_dropped;
@@ -430,6 +449,16 @@ impl Room {
         let media = self.media.as_ref();
         stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
         self.stats.send_replace(stats);
+    }
+
+    fn connection(&self) -> ConnectionState {
+        let media = self.media.as_ref();
+        match &self.liveness {
+            Some(liveness) if liveness.capture_is_stopped() => ConnectionState::CaptureStopped,
+            Some(liveness) if liveness.is_dialling() => ConnectionState::Reconnecting,
+            _ if media.is_some_and(Media::is_verified) => ConnectionState::Live,
+            _ => ConnectionState::ConnectingMedia,
+        }
     }
 
     /// Says goodbye first, so that the others see us go at once; then winds everything down.

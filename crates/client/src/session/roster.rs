@@ -43,18 +43,20 @@ pub(crate) struct Peer {
 }
 
 /// What is known of a track. Its kind comes with its metadata, or else with the answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     kind: Option<Kind>,
     mid: Option<String>,
+    /// Whether it carries anything, by its owner's word.
+    active: bool,
 }
 
 impl Peer {
-    /// Their tracks whose kind is known.
-    pub(crate) fn tracks(&self) -> impl Iterator<Item = (&TrackId, Kind)> {
+    /// Their tracks whose kind is known, each with whether it carries anything.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = (&TrackId, Kind, bool)> {
         self.tracks
             .iter()
-            .filter_map(|(id, known)| Some((id, known.kind?)))
+            .filter_map(|(id, known)| Some((id, known.kind?, known.active)))
     }
 }
 
@@ -157,8 +159,8 @@ impl Roster {
         true
     }
 
-    /// Adds a track; adding it again changes nothing. False when the peer is unknown or has too
-    /// many.
+    /// Adds a track; adding it again only renews what is said of it. False when the peer is unknown
+    /// or has too many.
     pub(super) fn add_track(
         &mut self,
         peer_id: &PeerId,
@@ -170,20 +172,40 @@ impl Roster {
             return false;
         };
         if peer.tracks.contains_key(&id) {
-            return true;
+            return self.update_track(peer_id, &id, metadata, outputs);
         }
         if peer.tracks.len() >= TRACKS_MAX {
             return false;
         }
-        let kind = TrackMetadata::from_value(metadata).source.map(kind_of);
-        peer.tracks.insert(id.clone(), Known { kind, mid: None });
-        if let Some(kind) = kind {
-            let peer_id = peer_id.clone();
-            outputs.push_back(Output::Tell(Happening::TrackAdded {
-                peer_id,
-                track_id: id,
-                kind,
-            }));
+        let TrackMetadata { source, active } = TrackMetadata::from_value(metadata);
+        let known = Known {
+            kind: source.map(kind_of),
+            mid: None,
+            active,
+        };
+        if let Some(kind) = known.kind {
+            tell_added(peer_id, &id, (kind, active), outputs);
+        }
+        peer.tracks.insert(id, known);
+        true
+    }
+
+    /// Takes new metadata of a track; false when unknown.
+    pub(super) fn update_track(
+        &mut self,
+        peer_id: &PeerId,
+        id: &TrackId,
+        metadata: &Value,
+        outputs: &mut Outputs,
+    ) -> bool {
+        let peer = self.peers.get_mut(peer_id);
+        let Some(known) = peer.and_then(|peer| peer.tracks.get_mut(id)) else {
+            return false;
+        };
+        let active = TrackMetadata::from_value(metadata).active;
+        let changed = std::mem::replace(&mut known.active, active) != active;
+        if let Some(kind) = known.kind.filter(|_| changed) {
+            tell_changed(peer_id, id, (kind, active), outputs);
         }
         true
     }
@@ -224,12 +246,7 @@ impl Roster {
             return false;
         };
         if known.kind.is_none() {
-            let (peer_id, track_id) = (peer_id.clone(), id.clone());
-            outputs.push_back(Output::Tell(Happening::TrackAdded {
-                peer_id,
-                track_id,
-                kind,
-            }));
+            tell_added(peer_id, id, (kind, known.active), outputs);
         }
         // The section is what is really received, whatever the owner calls it.
         known.kind = Some(kind);
@@ -291,6 +308,27 @@ impl Roster {
         }
         true
     }
+}
+
+/// Tells of a new track, and that it carries nothing where that is so.
+fn tell_added(peer: &PeerId, id: &TrackId, (kind, active): (Kind, bool), outputs: &mut Outputs) {
+    outputs.push_back(Output::Tell(Happening::TrackAdded {
+        peer_id: peer.clone(),
+        track_id: id.clone(),
+        kind,
+    }));
+    if !active {
+        tell_changed(peer, id, (kind, active), outputs);
+    }
+}
+
+fn tell_changed(peer: &PeerId, id: &TrackId, (kind, active): (Kind, bool), outputs: &mut Outputs) {
+    outputs.push_back(Output::Tell(Happening::TrackChanged {
+        peer_id: peer.clone(),
+        track_id: id.clone(),
+        kind,
+        active,
+    }));
 }
 
 fn tell_removed(peer: &PeerId, id: &TrackId, known: &Known, outputs: &mut Outputs) {

@@ -84,8 +84,8 @@ fn negotiate(session: &mut Session, data: Value, mids: &[(TrackId, String)]) -> 
 fn a_track_is_asked_for_once_offered_with_its_metadata_and_started() {
     let mut session = joined();
     let (a, b) = (track("me:a"), track("me:b"));
-    session.publish(a.clone(), TrackSource::Microphone, 32_000);
-    session.publish(b.clone(), TrackSource::Camera, 1_500_000);
+    session.publish(a.clone(), TrackSource::Microphone, 32_000, true);
+    session.publish(b.clone(), TrackSource::Camera, 1_500_000, true);
     assert_eq!(
         drain(&mut session),
         [Output::Send(ClientEvent::RenegotiateTracks)]
@@ -122,10 +122,10 @@ fn a_track_is_asked_for_once_offered_with_its_metadata_and_started() {
 #[test]
 fn a_change_during_a_negotiation_asks_for_another() {
     let mut session = joined();
-    session.publish(track("me:a"), TrackSource::Microphone, 32_000);
+    session.publish(track("me:a"), TrackSource::Microphone, 32_000, true);
     drain(&mut session);
     let number = number_of(&say(&mut session, offer_data(0, 0)));
-    session.publish(track("me:b"), TrackSource::Camera, 1);
+    session.publish(track("me:b"), TrackSource::Camera, 1, true);
     session.unpublish(&track("me:a"));
     session.handle_offer(number, "sdp".into(), &[]);
     drain(&mut session);
@@ -254,7 +254,7 @@ fn presence_is_told_once_per_change() {
 #[test]
 fn a_resumed_session_drops_its_half_done_negotiation() {
     let mut session = joined();
-    session.publish(track("me:a"), TrackSource::Microphone, 1);
+    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
     drain(&mut session);
     let old = number_of(&say(&mut session, offer_data(0, 0)));
     session.handle_offer(old, "sdp".into(), &[]);
@@ -299,7 +299,7 @@ fn a_new_place_starts_over_and_reconciles_who_is_here() {
         let data = json!({"id": id, "metadata": {"displayName": id}});
         say(&mut session, json!({"type": "endpointAdded", "data": data}));
     }
-    session.publish(track("me:a"), TrackSource::Microphone, 1);
+    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
     drain(&mut session);
     session.connect();
     assert!(matches!(

@@ -115,6 +115,16 @@ impl Liveness {
         }
     }
 
+    /// Whether the host is silent, and we try to reach it.
+    pub(crate) fn is_dialling(&self) -> bool {
+        self.next_dial.is_some()
+    }
+
+    /// Whether camera and microphone are stopped until the host is heard.
+    pub(crate) fn capture_is_stopped(&self) -> bool {
+        self.capture_stopped
+    }
+
     /// Returns when [`Self::handle_timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.given_up {

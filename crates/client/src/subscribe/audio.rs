@@ -6,8 +6,8 @@ use snug_media::BLOCK_SAMPLES;
 use snug_media::playout::{AudioJitterBuffer, JitterConfig, Mixer, Voice};
 use snug_rtp::{RtpTime, SequenceNumber};
 
-use super::Packet;
 use super::count::PacketCount;
+use super::{Packet, SILENT_DBFS};
 use crate::Error;
 use crate::stats::ReceivedStats;
 
@@ -17,6 +17,10 @@ pub(super) struct Audio {
     voice: Voice,
     count: PacketCount,
     heard: bool,
+    /// Sum of the squares of what was played since the last look, and how many samples it was.
+    energy: f32,
+    samples: u32,
+    level_dbfs: f32,
 }
 
 impl Audio {
@@ -28,6 +32,9 @@ impl Audio {
             voice: Voice::default(),
             count: PacketCount::default(),
             heard: false,
+            energy: 0.0,
+            samples: 0,
+            level_dbfs: SILENT_DBFS,
         })
     }
 
@@ -50,10 +57,23 @@ impl Audio {
     pub(super) fn mix(&mut self, mixer: &mut Mixer, at: Instant) -> Option<RtpTime> {
         let mut block = [0.0; BLOCK_SAMPLES];
         let position = self.jitter.playhead();
+        self.samples += BLOCK_SAMPLES as u32;
         if self.jitter.pull(&mut block, at) {
+            self.energy += block.iter().map(|sample| sample * sample).sum::<f32>();
             mixer.add(&mut self.voice, &block);
         }
         position
+    }
+
+    /// How loud it was played since the last call, in dBFS (RMS) from [`SILENT_DBFS`] to 0.
+    pub(super) fn take_level(&mut self) -> f32 {
+        let samples = std::mem::take(&mut self.samples);
+        if samples > 0 {
+            let power = std::mem::take(&mut self.energy) / samples as f32;
+            let least = 10.0_f32.powf(SILENT_DBFS / 10.0);
+            self.level_dbfs = (10.0 * power.max(least).log10()).min(0.0);
+        }
+        self.level_dbfs
     }
 
     /// What was received so far.

@@ -9,6 +9,7 @@ use snug_rtp::{RtpTime, SequenceNumber};
 use super::Packet;
 use super::count::PacketCount;
 use super::decode::Decode;
+use super::view::View;
 use crate::stats::ReceivedStats;
 
 /// Frames that wait for their time: two seconds at 60 a second, more than any playout delay.
@@ -18,7 +19,15 @@ const WAITING_MAX: usize = 128;
 /// step from the first frame on.
 const WAIT_FOR_SOUND: Duration = Duration::from_secs(1);
 
-/// Shortest pause between two keyframes asked for on behalf of a recording.
+/// Pictures since the last keyframe that are kept for whoever begins to look: a second and a half
+/// at 30 a second. A window hears of a track, finds a place for it and then looks; so long that
+/// takes, and a keyframe need not be asked for.
+const RECENT_MAX: usize = 45;
+
+/// Bytes of such pictures: a keyframe of 1080p and what follows it.
+const RECENT_BYTES_MAX: usize = 1 << 20;
+
+/// Shortest pause between two keyframes asked for on behalf of a recording or a view.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a packet, or the time, brought.
@@ -30,27 +39,44 @@ pub(super) enum Found {
     KeyframeWanted,
 }
 
+/// What becomes of frames besides being decoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Keep {
+    /// They wait to be placed on the timeline of a recording.
+    pub(super) to_place: bool,
+    /// The last few are kept for somebody who may begin to look.
+    pub(super) recent: bool,
+}
+
 /// A picture.
 pub(super) struct Video {
     assembler: VideoAssembler,
     decode: Option<Decode>,
+    view: Option<View>,
+    /// Pictures decoded by views that are over.
+    decoded_before: u64,
+    /// The last keyframe and all that came after it, while that is little; else nothing.
+    recent: Vec<VideoFrame>,
     count: PacketCount,
     size: Option<(u32, u32)>,
     seen: bool,
     /// Whole frames that are not due yet, when somebody wants to know when they are.
     waiting: VecDeque<(VideoFrame, Instant)>,
-    keep: bool,
+    keep: Keep,
     ssrc: Option<u32>,
     asked_at: Option<Instant>,
     wanted: bool,
 }
 
 impl Video {
-    /// Makes a picture; with `decode` it is decoded, with `keep` its frames wait to be placed.
-    pub(super) fn new(decode: Option<Decode>, keep: bool) -> Self {
+    /// Makes a picture; with `decode` it is decoded. `keep` says what else becomes of its frames.
+    pub(super) fn new(decode: Option<Decode>, keep: Keep) -> Self {
         Self {
             assembler: VideoAssembler::new(AssemblerConfig::default()),
             decode,
+            view: None,
+            decoded_before: 0,
+            recent: Vec::new(),
             count: PacketCount::default(),
             size: None,
             seen: false,
@@ -77,8 +103,38 @@ impl Video {
         self.drain(packet.at)
     }
 
-    /// Asks for a keyframe although the picture is whole: a recording begins with one. What is
-    /// shown goes on; asked again too soon, nothing happens.
+    /// Stops decoding what nobody looks at.
+    pub(super) fn stop_decoding(&mut self) {
+        if let Some(decode) = self.decode.take() {
+            self.decoded_before += decode.decoded();
+        }
+    }
+
+    /// Who looks, if anybody.
+    pub(super) fn view(&mut self) -> Option<&mut View> {
+        self.view.as_mut()
+    }
+
+    /// Looks by `view` from now on, or not at all. Begins with the last keyframe when that was just
+    /// now, else asks for one.
+    pub(super) fn look(&mut self, view: Option<View>, now: Instant) {
+        if let Some(over) = std::mem::replace(&mut self.view, view) {
+            self.decoded_before += over.decoded();
+        }
+        let Some(view) = &mut self.view else {
+            return;
+        };
+        let mut begun = false;
+        for frame in &self.recent {
+            begun = !view.put(frame.clone(), now);
+        }
+        if !begun {
+            self.want_keyframe(now);
+        }
+    }
+
+    /// Asks for a keyframe although the picture is whole: a recording or a view begins with one.
+    /// What is shown goes on; asked again too soon, nothing happens.
     pub(super) fn want_keyframe(&mut self, now: Instant) {
         let soon = |last| now.saturating_duration_since(last) < KEYFRAME_PAUSE;
         if self.ssrc.is_some() && !self.asked_at.is_some_and(soon) {
@@ -135,7 +191,9 @@ impl Video {
             packets_lost: self.count.lost(),
             bytes_received: self.count.bytes,
             frames_received: counters.frames,
-            frames_decoded: self.decode.as_ref().map_or(0, Decode::decoded),
+            frames_decoded: self.decoded_before
+                + self.decode.as_ref().map_or(0, Decode::decoded)
+                + self.view.as_ref().map_or(0, View::decoded),
             keyframes: counters.keyframes,
             keyframe_requests: counters.requests,
             samples_concealed: 0,
@@ -167,11 +225,29 @@ impl Video {
         {
             self.assembler.handle_decode_error(now);
         }
-        if self.keep {
+        if self.keep.recent {
+            self.remember(&frame);
+        }
+        let view = self.view.as_mut();
+        if view.is_some_and(|view| view.put(frame.clone(), now)) {
+            self.want_keyframe(now);
+        }
+        if self.keep.to_place {
             if self.waiting.len() == WAITING_MAX {
                 self.waiting.pop_front();
             }
             self.waiting.push_back((frame, now));
+        }
+    }
+
+    fn remember(&mut self, frame: &VideoFrame) {
+        let bytes: usize = self.recent.iter().map(|kept| kept.data.len()).sum();
+        let room = self.recent.len() < RECENT_MAX && bytes + frame.data.len() <= RECENT_BYTES_MAX;
+        if frame.keyframe || !room {
+            self.recent.clear();
+        }
+        if frame.keyframe || !self.recent.is_empty() {
+            self.recent.push(frame.clone());
         }
     }
 }
@@ -201,7 +277,7 @@ mod tests {
     #[test]
     fn the_first_whole_frame_is_told_once() {
         let now = Instant::now();
-        let mut video = Video::new(None, false);
+        let mut video = Video::new(None, Keep::default());
         assert_eq!(video.take(&keyframe_packet(1, now)), [Found::FirstFrame]);
         assert_eq!(video.take(&keyframe_packet(2, now)), []);
         let stats = video.stats();
@@ -212,7 +288,7 @@ mod tests {
     #[test]
     fn a_picture_that_starts_in_the_middle_asks_for_a_keyframe() {
         let now = Instant::now();
-        let mut video = Video::new(None, false);
+        let mut video = Video::new(None, Keep::default());
         let mut packet = keyframe_packet(1, now);
         packet.payload = Bytes::from_static(&[0x10, 1, 2, 3, 4, 5, 6]);
         assert_eq!(video.take(&packet), [Found::KeyframeWanted]);
@@ -221,7 +297,11 @@ mod tests {
     #[test]
     fn kept_frames_come_out_at_their_time() {
         let now = Instant::now();
-        let mut video = Video::new(None, true);
+        let keep = Keep {
+            to_place: true,
+            recent: false,
+        };
+        let mut video = Video::new(None, keep);
         video.take(&keyframe_packet(1, now));
         let due = now + Duration::from_millis(50);
         let place = |_, _| Some(due);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +16,10 @@ use tokio::sync::{mpsc, watch};
 use super::audio::Audio;
 use super::decode::Decode;
 use super::recording::{News, Recording};
-use super::video::{Found, Video};
-use super::{Message, Packet, Report, Snapshot};
-use crate::output::Outputs;
+use super::video::{Found, Keep, Video};
+use super::view::{Out, Stamps, View};
+use super::{Message, Packet, Report, SILENT_DBFS, Snapshot};
+use crate::output::{Form, Outputs, Watched};
 use crate::session::RemoteTrack;
 use crate::{Error, Kind};
 
@@ -28,6 +31,9 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Sender reports kept for streams of which no packet came yet.
 const EARLY_MAX: usize = 64;
+
+/// Sound that did not play for so long is not waited for: a few blocks.
+const PLAYED_AGE_MAX: Duration = Duration::from_millis(100);
 
 /// Ticks per second of Opus and of VP8.
 const AUDIO_RATE: u32 = 48_000;
@@ -42,6 +48,12 @@ pub(super) struct Worker {
     mixer: Mixer,
     pacer: BlockPacer,
     outputs: Outputs,
+    /// Which pictures are looked at; nothing while nobody has said so.
+    watched: Option<BTreeMap<TrackId, Form>>,
+    /// Somebody has said what is looked at: decoders that show everything stop showing.
+    chosen: Arc<AtomicBool>,
+    pictures_dropped: Arc<AtomicU64>,
+    start: Instant,
     recording: Option<Recording>,
     reports: mpsc::Sender<Report>,
     snapshots: watch::Sender<Snapshot>,
@@ -50,8 +62,8 @@ pub(super) struct Worker {
 
 struct PeerClock {
     timeline: PlayoutClock,
-    /// Their sound has begun to play, so pictures can be placed next to it.
-    plays: bool,
+    /// When their sound played last: pictures can be placed next to it.
+    played_at: Option<Instant>,
 }
 
 struct Track {
@@ -70,15 +82,21 @@ impl PeerClock {
     fn new() -> Self {
         Self {
             timeline: PlayoutClock::new(Instant::now()),
-            plays: false,
+            played_at: None,
         }
+    }
+
+    /// Whether their sound plays, so that pictures have something to wait for.
+    fn plays(&self, now: Instant) -> bool {
+        self.played_at
+            .is_some_and(|at| now.saturating_duration_since(at) <= PLAYED_AGE_MAX)
     }
 }
 
 impl Worker {
     pub(super) fn new(
         recording: Option<Recording>,
-        outputs: Outputs,
+        (outputs, pictures_dropped): (Outputs, Arc<AtomicU64>),
         reports: mpsc::Sender<Report>,
         snapshots: watch::Sender<Snapshot>,
     ) -> Self {
@@ -90,6 +108,10 @@ impl Worker {
             mixer: Mixer::new(),
             pacer: BlockPacer::new(now),
             outputs,
+            watched: None,
+            chosen: Arc::default(),
+            pictures_dropped,
+            start: now,
             recording,
             reports,
             snapshots,
@@ -109,10 +131,7 @@ impl Worker {
 
     /// Takes what came, then does what is due; false when it is time to stop.
     fn turn(&mut self, messages: &Receiver<Message>) -> bool {
-        let wait = self
-            .pacer
-            .deadline()
-            .saturating_duration_since(Instant::now());
+        let wait = self.deadline().saturating_duration_since(Instant::now());
         let mut message = match messages.recv_timeout(wait) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
@@ -145,6 +164,8 @@ impl Worker {
                 }
             }
             Message::Forget(id) => self.forget(&id),
+            Message::Watch(watched) => self.watch(watched),
+            Message::WantKeyframe(id) => self.want_keyframe(&id),
             Message::Report { ssrc, ntp, rtp } => self.place(ssrc, ntp, rtp),
             Message::Stop => {}
         }
@@ -164,8 +185,12 @@ impl Worker {
                 (AUDIO_RATE, Media::Audio(Box::new(Audio::new(patience)?)))
             }
             Kind::Video => {
-                let decode = self.decode(&remote.id)?;
-                let video = Video::new(decode, recorded);
+                let keep = Keep {
+                    to_place: recorded,
+                    recent: self.outputs.frames.is_some() || self.outputs.pictures.is_some(),
+                };
+                let mut video = Video::new(self.decode(&remote.id)?, keep);
+                video.look(self.view(&remote.id)?, Instant::now());
                 (VIDEO_RATE, Media::Video(Box::new(video)))
             }
         };
@@ -189,21 +214,95 @@ impl Worker {
         Ok(())
     }
 
-    /// Starts a decoder when somebody wants to have pictures decoded.
+    /// Starts a decoder when somebody wants to have every picture decoded.
     fn decode(&self, id: &TrackId) -> Result<Option<Decode>, Error> {
         let Outputs {
             decode, pictures, ..
         } = &self.outputs;
-        if !decode && pictures.is_none() {
+        if !decode && (self.watched.is_some() || pictures.is_none()) {
             return Ok(None);
         }
-        let (pictures, id) = (pictures.clone(), id.clone());
+        let (pictures, chosen) = (pictures.clone(), Arc::clone(&self.chosen));
+        let id = id.clone();
         let show = move |picture: &I420Frame| {
-            if let Some(pictures) = &pictures {
+            if let Some(pictures) = pictures.as_ref().filter(|_| !chosen.load(Relaxed)) {
                 pictures.show(&id, picture);
             }
         };
         Decode::start(show).map(Some)
+    }
+
+    /// Makes a view when somebody looks at this track.
+    fn view(&self, id: &TrackId) -> Result<Option<View>, Error> {
+        let form = self.watched.as_ref().and_then(|watched| watched.get(id));
+        let out = match (form, &self.outputs) {
+            (
+                Some(Form::Encoded),
+                Outputs {
+                    frames: Some(sink), ..
+                },
+            ) => Out::Frames(
+                Arc::clone(sink),
+                id.clone(),
+                Stamps::new(self.start.elapsed()),
+            ),
+            (
+                Some(Form::Decoded),
+                Outputs {
+                    pictures: Some(sink),
+                    ..
+                },
+            ) => {
+                let (sink, id) = (Arc::clone(sink), id.clone());
+                Out::Pictures(Decode::start(move |picture| sink.show(&id, picture))?)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(View::new(out, Arc::clone(&self.pictures_dropped))))
+    }
+
+    /// Takes which pictures are looked at. Views that are there already go on undisturbed.
+    fn watch(&mut self, watched: Vec<Watched>) {
+        let forms = watched.into_iter().map(|it| (it.track, it.form));
+        self.watched = Some(forms.collect());
+        self.chosen.store(true, Relaxed);
+        let now = Instant::now();
+        let mut tracks = std::mem::take(&mut self.tracks);
+        for track in tracks.values_mut() {
+            let Media::Video(video) = &mut track.media else {
+                continue;
+            };
+            if !self.outputs.decode {
+                video.stop_decoding();
+            }
+            let wanted = self
+                .watched
+                .as_ref()
+                .and_then(|it| it.get(&track.remote.id));
+            if video.view().map(|view| view.form()) == wanted.copied() {
+                continue;
+            }
+            match self.view(&track.remote.id) {
+                Ok(view) => video.look(view, now),
+                Err(error) => tracing::error!(%error, "a picture cannot be shown"),
+            }
+        }
+        self.tracks = tracks;
+    }
+
+    /// Starts a view afresh: whoever looks had to leave out a picture.
+    fn want_keyframe(&mut self, id: &TrackId) {
+        let mut tracks = self.tracks.values_mut();
+        let track = tracks.find(|track| track.remote.id == *id);
+        if let Some(Track {
+            media: Media::Video(video),
+            ..
+        }) = track
+            && let Some(view) = video.view()
+        {
+            view.break_off();
+            video.want_keyframe(Instant::now());
+        }
     }
 
     fn forget(&mut self, id: &TrackId) {
@@ -296,11 +395,42 @@ impl Worker {
                 tell(&self.reports, found, mid, track);
             }
         }
+        self.show_pictures(now);
         self.record_pictures(now);
         self.hear_recording(now);
         if now >= self.next_snapshot {
             self.next_snapshot = now + SNAPSHOT_INTERVAL;
-            self.snapshots.send_replace(self.snapshot());
+            let snapshot = self.snapshot();
+            self.snapshots.send_replace(snapshot);
+        }
+    }
+
+    /// Returns when sound or a picture is due.
+    fn deadline(&mut self) -> Instant {
+        let mut deadline = self.pacer.deadline();
+        let now = Instant::now();
+        for track in self.tracks.values_mut() {
+            let Media::Video(video) = &mut track.media else {
+                continue;
+            };
+            let clock = self.clocks.get(&track.remote.peer).zip(track.clock);
+            let due = video.view().and_then(|view| view.due(heard(clock, now)));
+            deadline = due.map_or(deadline, |due| deadline.min(due));
+        }
+        deadline
+    }
+
+    /// Hands pictures to whoever looks at them, next to their sound.
+    fn show_pictures(&mut self, now: Instant) {
+        for track in self.tracks.values_mut() {
+            let Media::Video(video) = &mut track.media else {
+                continue;
+            };
+            let clock = self.clocks.get(&track.remote.peer).zip(track.clock);
+            let shown = video.view().map(|view| view.show(now, heard(clock, now)));
+            if shown == Some(true) {
+                video.want_keyframe(now);
+            }
         }
     }
 
@@ -313,7 +443,7 @@ impl Worker {
             let clock = self.clocks.get_mut(&track.remote.peer);
             if let (Some(played), Some(clock), Some(handle)) = (played, clock, track.clock) {
                 clock.timeline.handle_playout(handle, played, at);
-                clock.plays = true;
+                clock.played_at = Some(at);
             }
         }
         let mut mix = [0.0; BLOCK_SAMPLES];
@@ -350,7 +480,8 @@ impl Worker {
             let wants_sound = with_sound.contains(&track.remote.peer);
             let place = |timestamp, patient: bool| {
                 let timeline = &clock.timeline;
-                let ready = !wants_sound || clock.plays && timeline.is_synchronised(handle);
+                let ready =
+                    !wants_sound || clock.played_at.is_some() && timeline.is_synchronised(handle);
                 if ready || !patient {
                     timeline.playout_at(handle, timestamp, now)
                 } else {
@@ -387,15 +518,27 @@ impl Worker {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let stats = |track: &Track| match &track.media {
-            Media::Audio(audio) => audio.stats(),
-            Media::Video(video) => video.stats(),
+    fn snapshot(&mut self) -> Snapshot {
+        let stats = |track: &mut Track| match &mut track.media {
+            Media::Audio(audio) => (audio.stats(), audio.take_level()),
+            Media::Video(video) => (video.stats(), SILENT_DBFS),
         };
         self.tracks
-            .values()
+            .values_mut()
             .map(|track| (track.remote.id.clone(), stats(track)))
             .collect()
+    }
+}
+
+/// Says when a moment of a track is heard; nothing while there is no sound to wait for.
+fn heard(
+    clock: Option<(&PeerClock, TrackClock)>,
+    now: Instant,
+) -> impl Fn(RtpTime) -> Option<Instant> {
+    let clock = clock.filter(|(clock, _)| clock.plays(now));
+    move |timestamp| {
+        let (clock, track) = clock?;
+        clock.timeline.playout_at(track, timestamp, now)
     }
 }
 
