@@ -23,9 +23,20 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
     };
     let server = Server::start(config).await.map_err(failure)?;
     announce_ready(&server)?;
-    stop_asked().await.map_err(Failure::unexpected)?;
+    let ended = until_ended(stop_asked(), server.failed()).await;
     server.shutdown().await;
-    Ok(())
+    ended
+}
+
+/// Waits until somebody asks to stop, or the server cannot go on.
+async fn until_ended(
+    asked: impl Future<Output = std::io::Result<()>>,
+    failed: impl Future<Output = snug_server::Error>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        asked = asked => asked.map_err(Failure::unexpected),
+        error = failed => Err(failure(error)),
+    }
 }
 
 /// Prints the one line that says where rooms are and by which key they are known.
@@ -64,4 +75,21 @@ fn failure(error: snug_server::Error) -> Failure {
     };
     let hint = error.hint();
     Failure::new(exit, error, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_cannot_go_on_ends_with_a_failure() {
+        let asked = until_ended(ready(Ok(())), pending()).await;
+        assert!(asked.is_ok());
+        let broken = ready(snug_server::Error::MediaLost);
+        let failed = until_ended(pending(), broken).await.unwrap_err();
+        assert_eq!(failed.exit, Exit::Unexpected);
+        assert!(failed.to_string().contains("Start it again"), "{failed}");
+    }
 }

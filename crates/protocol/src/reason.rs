@@ -28,6 +28,8 @@ pub enum ReasonCode {
     BadOffer,
     /// The media connection could not be set up for another reason.
     MediaRefused,
+    /// The server lost its media plane by a defect; no room on it goes on.
+    MediaLost,
     /// The peer did not read what it was sent fast enough.
     SlowConsumer,
     /// The server is going down.
@@ -93,6 +95,11 @@ const TABLE: &[(ReasonCode, &str, &str)] = &[
         "The media connection was refused. Join again.",
     ),
     (
+        ReasonCode::MediaLost,
+        "media_lost",
+        "The computer that hosts the room has lost sound and picture. Ask its host to start Snug again.",
+    ),
+    (
         ReasonCode::SlowConsumer,
         "slow_consumer",
         "Your connection could not keep up with the room. Join again.",
@@ -153,7 +160,8 @@ mod tests {
             ServerFull => Some(FingerprintMismatch),
             FingerprintMismatch => Some(BadOffer),
             BadOffer => Some(MediaRefused),
-            MediaRefused => Some(SlowConsumer),
+            MediaRefused => Some(MediaLost),
+            MediaLost => Some(SlowConsumer),
             SlowConsumer => Some(ServerStopping),
             ServerStopping => None,
         };

@@ -50,6 +50,9 @@ pub enum Error {
     /// The media plane did not start.
     #[error("media cannot be set up: {0}")]
     Media(#[from] crate::transport::Error),
+    /// The media thread of a running server ended by a defect of Snug. Its rooms have ended.
+    #[error("sound and picture have stopped by a defect of Snug")]
+    MediaLost,
 }
 
 impl Error {
@@ -74,6 +77,7 @@ impl Error {
                 path.display()
             ),
             Error::BadAddress { expected, .. } => format!("Write {expected}."),
+            Error::MediaLost => "Start it again, and report what the log says.".into(),
             Error::Tls(_) | Error::Media(_) => return None,
         })
     }

@@ -42,14 +42,24 @@ pub struct Gate {
 pub struct Health {
     /// How many rooms have somebody in them.
     pub rooms: usize,
+    /// Whether sound and picture can flow. If not, the status is 503 (Service Unavailable).
+    pub media: bool,
 }
 
-/// Answers `/healthz` with what `look` finds: that there is an answer at all is the good news.
+/// Answers `/healthz` with what `look` finds.
 pub fn health_route<F>(look: impl Fn() -> F + Clone + Send + Sync + 'static) -> Router
 where
     F: Future<Output = Health> + Send,
 {
-    Router::new().route("/healthz", get(async move || Json(look().await)))
+    let answer = async move || {
+        let health = look().await;
+        let status = match health.media {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(health))
+    };
+    Router::new().route("/healthz", get(answer))
 }
 
 /// Puts the answer to unknown paths and all checks around `routes`.

@@ -163,6 +163,9 @@ impl RegistryTask {
     }
 
     fn look_up_or_start(&mut self, name: &RoomName) -> Result<Way, ReasonCode> {
+        if self.around.transport.has_failed() {
+            return Err(ReasonCode::MediaLost);
+        }
         let found = self.registry.look_up_or_start(name)?;
         if found.is_new {
             let (task, handle) = RoomTask::new(found.room, self.rooms.clone(), &self.around);

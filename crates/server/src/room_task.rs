@@ -6,6 +6,8 @@
 //!   media plane either: commands that do not fit are kept in order and tried again.
 //! - When it ends for whatever reason, a panic included, its peers' channels are closed: nobody
 //!   sits in a room that is no longer there.
+//! - When the media plane is lost, it ends for everybody and says so: nobody sits in a room
+//!   where nothing can be seen or heard.
 //! - It ends when nobody is in it, if the registry agrees; see `snug_room::Registry`.
 
 mod call;
@@ -21,6 +23,7 @@ use std::time::{Duration, Instant};
 use snug_protocol::{PeerId, ReasonCode};
 use snug_room::{Admission, Lease, RoomId, Seat};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{HangUp, Said, SaidOffer};
 pub(crate) use letter::Letter;
@@ -125,6 +128,7 @@ pub(crate) struct RoomTask {
     rooms: Rooms,
     mailbox: mpsc::Receiver<RoomMessage>,
     transport: TransportHandle,
+    media_lost: CancellationToken,
     pending: VecDeque<TransportCommand>,
     reports: mpsc::Receiver<TransportEvent>,
     /// Kept so that each peer of the media plane gets a clone.
@@ -137,6 +141,7 @@ pub(crate) struct RoomTask {
 enum Woken {
     Message(Option<RoomMessage>),
     Report(TransportEvent),
+    MediaLost,
     Time,
 }
 
@@ -153,6 +158,7 @@ impl RoomTask {
             rooms,
             mailbox,
             transport: around.transport.clone(),
+            media_lost: around.transport.failure(),
             pending: VecDeque::new(),
             reports,
             report_to,
@@ -168,6 +174,7 @@ impl RoomTask {
             let woken = tokio::select! {
                 message = self.mailbox.recv() => Woken::Message(message),
                 Some(report) = self.reports.recv() => Woken::Report(report),
+                () = self.media_lost.cancelled() => Woken::MediaLost,
                 () = tokio::time::sleep_until(wake_at.into()) => Woken::Time,
             };
             let now = Instant::now();
@@ -175,6 +182,10 @@ impl RoomTask {
                 Woken::Message(Some(message)) => self.handle_message(message, now),
                 Woken::Message(None) => break,
                 Woken::Report(report) => self.call.handle_transport(report, now),
+                Woken::MediaLost => {
+                    self.lose_media(now);
+                    break;
+                }
                 Woken::Time => self.look(now),
             }
             // A busy room never sleeps long enough to be woken for this.
@@ -183,6 +194,7 @@ impl RoomTask {
             }
             self.act(now);
             if !self.flush() {
+                self.lose_media(now);
                 break;
             }
             if self.call.is_empty() && self.rooms.may_end(self.id).await {
@@ -241,6 +253,12 @@ impl RoomTask {
                 self.call.handle_socket_lost(&seat, now);
             }
         }
+    }
+
+    /// Tells everybody that the room cannot go on.
+    fn lose_media(&mut self, now: Instant) {
+        self.call.handle_close(ReasonCode::MediaLost, now);
+        self.act(now);
     }
 
     /// Looks after whatever is due.

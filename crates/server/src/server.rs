@@ -14,7 +14,7 @@ use crate::peer_channel::RoomApplication;
 use crate::registry::{RegistryTask, Rooms};
 use crate::room_task::{Keys, Site, Surroundings};
 use crate::socket::SocketOptions;
-use crate::transport::{self, Transport, TransportConfig};
+use crate::transport::{self, Transport, TransportConfig, TransportHandle};
 use crate::{Config, Error, Identity, OriginRules, machine_name, tls};
 
 /// Where sockets of rooms are served, as in every Phoenix application.
@@ -63,7 +63,7 @@ impl Server {
         let application = RoomApplication::new(rooms.clone());
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
-            .merge(health_of(rooms.clone()));
+            .merge(health_of(rooms.clone(), transport.handle()));
         let gate = Gate {
             origins,
             allow_plain: config.allow_plain_ws,
@@ -116,6 +116,18 @@ impl Server {
         self.rooms.count().await
     }
 
+    /// Waits until the server can no longer host rooms, by a defect of its own: everybody in them
+    /// has been told, and newcomers are refused. The future may outlive the server, and then
+    /// never ends; a server that is told to stop has not failed.
+    pub fn failed(&self) -> impl Future<Output = Error> + Send + 'static + use<> {
+        // A parent that is dropped does not cancel its children.
+        let failure = self.transport.handle().failure();
+        async move {
+            failure.cancelled().await;
+            Error::MediaLost
+        }
+    }
+
     /// Stops: tells every socket (close code 1012), then ends rooms and media. Takes up to two
     /// seconds.
     pub async fn shutdown(mut self) {
@@ -132,12 +144,13 @@ impl Server {
     }
 }
 
-fn health_of(rooms: Rooms) -> axum::Router {
+fn health_of(rooms: Rooms, transport: TransportHandle) -> axum::Router {
     health_route(move || {
-        let rooms = rooms.clone();
+        let (rooms, media) = (rooms.clone(), !transport.has_failed());
         async move {
             Health {
                 rooms: rooms.count().await,
+                media,
             }
         }
     })
@@ -219,6 +232,10 @@ fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -240,6 +257,45 @@ mod tests {
         .map(|text| text.parse().unwrap())
         .into();
         assert_eq!(announced(&values, 7684), expected);
+    }
+
+    /// Asks for the health of a server; returns the status line and the body.
+    async fn health(server: &Server) -> (String, String) {
+        let address = server.addresses()[0];
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let ask = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_media_thread_that_dies_is_noticed_and_told() {
+        let data = tempfile::tempdir().unwrap();
+        let config = Config {
+            port: 0,
+            bind: Some(Ipv4Addr::LOCALHOST.into()),
+            data_dir: data.path().to_owned(),
+            ..Config::default()
+        };
+        let server = Server::start(config).await.unwrap();
+        let (status, body) = health(&server).await;
+        assert!(status.ends_with("200 OK"), "{status}");
+        assert_eq!(body, r#"{"rooms":0,"media":true}"#);
+        let failed = server.failed();
+        let command = transport::TransportCommand::Panic;
+        server.transport.handle().send(command).unwrap();
+        let noticed = tokio::time::timeout(Duration::from_secs(10), failed).await;
+        assert!(matches!(noticed, Ok(Error::MediaLost)));
+        let (status, body) = health(&server).await;
+        assert!(status.ends_with("503 Service Unavailable"), "{status}");
+        assert_eq!(body, r#"{"rooms":0,"media":false}"#);
+        let name = RoomName::parse("a").unwrap();
+        let refused = server.rooms.look_up_or_start(name).await.err();
+        assert_eq!(refused, Some(ReasonCode::MediaLost));
+        server.shutdown().await;
     }
 
     #[test]

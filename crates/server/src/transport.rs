@@ -30,6 +30,7 @@ use dtls::Identity;
 use shard::Shard;
 use std::fmt;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -93,9 +94,16 @@ impl Transport {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let (shared, stop) = (Arc::clone(&counters), Arc::clone(&is_stopping));
         let shard = Shard::new(io, identity, shared, commands, stop);
+        let watched = handle.clone();
         let thread = std::thread::Builder::new()
             .name("media".to_owned())
-            .spawn(move || shard.run())
+            .spawn(move || {
+                // The shard is gone with the panic, so nothing half-done is looked at again.
+                if catch_unwind(AssertUnwindSafe(|| shard.run())).is_err() {
+                    tracing::error!("the media thread ended by a panic");
+                    watched.fail();
+                }
+            })
             .map_err(Error::Thread)?;
         Ok(Self {
             handle,
@@ -139,9 +147,7 @@ impl Transport {
         };
         self.is_stopping.store(true, Ordering::Release);
         self.handle.wake();
-        if thread.join().is_err() {
-            tracing::error!("the media thread had ended by a panic");
-        }
+        thread.join().expect("the thread catches its panics");
     }
 }
 

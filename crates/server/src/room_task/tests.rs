@@ -169,6 +169,31 @@ async fn a_stopped_registry_ends_all_rooms_and_their_channels() {
 }
 
 #[tokio::test]
+async fn a_lost_media_plane_ends_all_rooms_with_a_reason() {
+    let World {
+        rooms,
+        around,
+        plane,
+        ..
+    } = World::start();
+    let way = |room| rooms.look_up_or_start(RoomName::parse(room).unwrap());
+    let (room, seat, mut inbox) = join(way("a").await.unwrap(), 1).await;
+    connect(&room, &seat).await;
+    // As when the thread panics: its end of the queue goes first.
+    drop(plane);
+    around.transport.fail();
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|word| word != "Close") {
+        heard.extend(words(&mut inbox));
+        tokio::task::yield_now().await;
+    }
+    let last = &heard[heard.len() - 2];
+    assert!(last.contains(ReasonCode::MediaLost.code()), "{heard:?}");
+    let refused = way("b").await.err();
+    assert_eq!(refused, Some(ReasonCode::MediaLost));
+}
+
+#[tokio::test]
 async fn who_gives_up_while_being_let_in_leaves_no_trace() {
     let world = World::start();
     let (room, lease) = world.way("a").await;

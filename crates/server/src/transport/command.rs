@@ -50,6 +50,9 @@ pub enum TransportCommand {
         /// The peer.
         peer: PeerKey,
     },
+    /// Makes the media thread panic, as a defect would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Reports what became of a peer's transport.

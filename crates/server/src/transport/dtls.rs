@@ -22,6 +22,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error as DtlsError;
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -113,6 +114,8 @@ pub(super) struct Dtls {
     is_connected: bool,
     handshake_bytes: usize,
     repetitions: u32,
+    /// The library panicked: it is not called again.
+    is_broken: Cell<bool>,
 }
 
 impl Dtls {
@@ -130,6 +133,7 @@ impl Dtls {
             is_connected: false,
             handshake_bytes: 0,
             repetitions: 0,
+            is_broken: Cell::new(false),
         })
     }
 
@@ -182,8 +186,8 @@ impl Dtls {
 
     fn read(&mut self, data: BytesMut, now: Instant) -> Result<Vec<EndpointEvent>, DtlsError> {
         let endpoint = &mut self.endpoint;
-        let read = AssertUnwindSafe(|| endpoint.read(now, PEER, None, data));
-        catch_unwind(read).unwrap_or(Err(DtlsError::ErrInvalidFsmTransition))
+        guarded(&self.is_broken, || endpoint.read(now, PEER, None, data))
+            .unwrap_or(Err(DtlsError::ErrInvalidFsmTransition))
     }
 
     fn conclude(&mut self, result: Result<Vec<EndpointEvent>, DtlsError>) -> Option<Outcome> {
@@ -220,6 +224,11 @@ impl Dtls {
     fn connect(&mut self) -> Outcome {
         self.is_connected = true;
         self.kept = Vec::new();
+        let exported = guarded(&self.is_broken, || self.export());
+        exported.unwrap_or(Outcome::Rejected(RejectReason::HandshakeFailed))
+    }
+
+    fn export(&self) -> Outcome {
         let Some(state) = self.endpoint.get_connection_state(PEER) else {
             return Outcome::Rejected(RejectReason::HandshakeFailed);
         };
@@ -252,17 +261,17 @@ impl Dtls {
 
     /// Returns the next datagram to send.
     pub(super) fn poll_transmit(&mut self) -> Option<BytesMut> {
-        self.endpoint
-            .poll_transmit()
-            .map(|transmit| transmit.message)
+        let endpoint = &mut self.endpoint;
+        let transmit = guarded(&self.is_broken, || endpoint.poll_transmit()).flatten();
+        transmit.map(|transmit| transmit.message)
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let due = self
-            .endpoint
-            .poll_timeout(&PEER)
-            .filter(|_| !self.is_connected)?;
+        if self.is_connected {
+            return None;
+        }
+        let due = guarded(&self.is_broken, || self.endpoint.poll_timeout(&PEER)).flatten()?;
         // The library repeats evenly; what it is given later doubles the wait from the third on.
         let factor = (1u32 << self.repetitions.min(8)) / 2;
         Some(due + FLIGHT_INTERVAL * factor.saturating_sub(1))
@@ -275,18 +284,33 @@ impl Dtls {
         }
         self.repetitions += 1;
         let endpoint = &mut self.endpoint;
-        let repeat = AssertUnwindSafe(|| endpoint.handle_timeout(PEER, now));
-        let is_alive = matches!(catch_unwind(repeat), Ok(Ok(())));
+        let repeated = guarded(&self.is_broken, || endpoint.handle_timeout(PEER, now));
+        let is_alive = matches!(repeated, Some(Ok(())));
         (!is_alive).then_some(Outcome::Rejected(RejectReason::HandshakeFailed))
     }
 
     /// Ends the session, leaving a close_notify to transmit.
     pub(super) fn close(&mut self, now: Instant) {
         let endpoint = &mut self.endpoint;
-        if catch_unwind(AssertUnwindSafe(|| drop(endpoint.stop(now, PEER)))).is_err() {
+        let stopped = guarded(&self.is_broken, || endpoint.stop(now, PEER));
+        if stopped.is_none() {
             tracing::debug!("a DTLS session did not end in order");
         }
     }
+}
+
+/// Calls into the library. After a panic in it nothing calls it again: what it left half-done
+/// would most likely panic at every turn of the thread.
+fn guarded<T>(is_broken: &Cell<bool>, call: impl FnOnce() -> T) -> Option<T> {
+    if is_broken.get() {
+        return None;
+    }
+    let result = catch_unwind(AssertUnwindSafe(call)).ok();
+    if result.is_none() {
+        tracing::warn!("a DTLS session broke");
+        is_broken.set(true);
+    }
+    result
 }
 
 fn open(

@@ -4,6 +4,7 @@ use super::TransportCommand;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use tokio_util::sync::CancellationToken;
 
 /// Commands that may wait for the shard. It drains the queue each time it wakes, within
 /// milliseconds; a room of 100 joining at once sends some 300.
@@ -20,6 +21,8 @@ pub(super) trait Wake: Send + Sync {
 pub struct TransportHandle {
     queue: SyncSender<TransportCommand>,
     wake: Arc<dyn Wake>,
+    /// Says that the media thread ended by a defect.
+    failed: CancellationToken,
 }
 
 /// Says why a command was not taken.
@@ -37,7 +40,31 @@ impl TransportHandle {
     /// Opens a queue whose reader is woken by `wake`.
     pub(super) fn open(wake: Arc<dyn Wake>) -> (Self, Receiver<TransportCommand>) {
         let (queue, commands) = sync_channel(QUEUE_CAPACITY);
-        (Self { queue, wake }, commands)
+        let failed = CancellationToken::new();
+        (
+            Self {
+                queue,
+                wake,
+                failed,
+            },
+            commands,
+        )
+    }
+
+    /// Returns a token that is cancelled when the media thread ends by a defect. Every call gives
+    /// a token of its own, so that rooms do not queue for the lock of one.
+    pub fn failure(&self) -> CancellationToken {
+        self.failed.child_token()
+    }
+
+    /// Tells whether the media thread has ended by a defect: nothing will flow any more.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_cancelled()
+    }
+
+    /// Notes that the media thread has ended by a defect.
+    pub(crate) fn fail(&self) {
+        self.failed.cancel();
     }
 
     /// Hands a command to the shard and wakes it. Never blocks.

@@ -260,3 +260,19 @@ fn forged_handshakes_do_not_end_a_session() {
     let outcomes = shake(&mut client, &mut server, now);
     assert!(matches!(outcomes[..], [Outcome::Closed]));
 }
+
+#[test]
+fn after_a_panic_of_the_library_it_is_not_called_again() {
+    let now = Instant::now();
+    let mut client = Client::new(&[SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm], now);
+    let mut server = serve(client.fingerprint);
+    let broken: Option<()> = guarded(&server.is_broken, || panic!("as a defect would"));
+    assert!(broken.is_none() && server.is_broken.get());
+    let outcome = server.handle_datagram(&client.flights()[0], now);
+    assert!(matches!(
+        outcome,
+        Some(Outcome::Rejected(RejectReason::HandshakeFailed))
+    ));
+    assert!(server.deadline().is_none() && server.poll_transmit().is_none());
+    server.close(now);
+}

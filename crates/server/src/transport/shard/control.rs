@@ -50,6 +50,8 @@ impl Shard {
                     self.remove_peer(index, now);
                 }
             }
+            #[cfg(test)]
+            TransportCommand::Panic => panic!("as a defect would"),
         }
     }
 
