@@ -18,6 +18,7 @@
 
 pub mod correlate;
 pub mod decode;
+pub mod display;
 pub mod fft;
 pub mod fixtures;
 pub mod lane;
@@ -31,4 +32,5 @@ pub mod strip;
 pub mod tone;
 pub mod usage;
 pub mod wav;
+pub mod window;
 pub mod y4m;
