@@ -3,7 +3,10 @@
 //! It reads what the client says, where a slow or broken client costs only its own socket, and
 //! passes it on; what the room says it pushes. It knows no other peer.
 
+mod speech;
+
 use std::borrow::Cow;
+use std::time::Instant;
 
 use rand::Rng as _;
 use serde::Deserialize;
@@ -22,6 +25,7 @@ use crate::registry::Rooms;
 use crate::room_task::{HangUp, Letter, Newcomer, RoomHandle, RoomMessage, Said, SaidOffer};
 use crate::socket::{Application, Connect, Join, Refused};
 use crate::transport::IceCredentials;
+use speech::Speech;
 
 /// How often a joiner is sent to a room that turns out to be dead before it is refused. A room
 /// dies only by a defect, so once more is generous.
@@ -42,11 +46,13 @@ pub(crate) enum PeerInfo {
     HangUp(HangUp),
 }
 
-/// A message for the room that a channel belongs to.
+/// What a channel wants done.
 #[derive(Debug)]
-pub(crate) struct PeerCommand {
-    room: RoomHandle,
-    message: RoomMessage,
+pub(crate) enum PeerCommand {
+    /// Tell the room that the channel belongs to.
+    Tell(RoomHandle, RoomMessage),
+    /// Read nothing more of this peer until then: it says too much.
+    Rest(Instant),
 }
 
 /// One peer's channel.
@@ -54,6 +60,7 @@ pub(crate) struct PeerCommand {
 pub(crate) struct PeerChannel {
     room: RoomHandle,
     seat: Seat,
+    speech: Speech,
 }
 
 /// The payload of a `mediaEvent`; without `data` the channel crashes, as the engine's does.
@@ -127,6 +134,7 @@ impl Application for RoomApplication {
                 let channel = PeerChannel {
                     room,
                     seat: admission.seat,
+                    speech: Speech::default(),
                 };
                 JoinOutcome::Joined { channel, response }
             }
@@ -137,9 +145,14 @@ impl Application for RoomApplication {
     }
 
     async fn perform(&self, command: PeerCommand) {
-        // A room that is gone has closed this channel already, or is about to.
-        if !command.room.send(command.message).await {
-            tracing::trace!("a word to a room that is gone");
+        match command {
+            // A room that is gone has closed this channel already, or is about to.
+            PeerCommand::Tell(room, message) => {
+                if !room.send(message).await {
+                    tracing::trace!("a word to a room that is gone");
+                }
+            }
+            PeerCommand::Rest(until) => tokio::time::sleep_until(until.into()).await,
         }
     }
 }
@@ -153,14 +166,21 @@ impl Channel for PeerChannel {
         let Some(Ok(MediaEvent { data })) = media_event.map(serde_json::from_str) else {
             return Flow::Crash;
         };
-        match ClientEvent::parse(&data) {
-            Ok(event) => {
+        // The engine ignores what it cannot read, and clients rely on it. What the reader says
+        // may quote a name, so it stays out of the log.
+        let event = ClientEvent::parse(&data).ok();
+        let now = Instant::now();
+        let heard = self.speech.handle_word(event.as_ref(), data.len(), now);
+        if let Some(until) = heard.rest_until {
+            out.command(PeerCommand::Rest(until));
+        }
+        match event {
+            Some(event) if heard.counts => {
                 let (seat, said) = (self.seat.clone(), said(event));
                 self.command(RoomMessage::Said { seat, said }, out);
             }
-            // The engine ignores what it cannot read, and clients rely on it. What the reader
-            // says may quote a name, so it stays out of the log.
-            Err(_) => tracing::debug!("a media event that cannot be read is ignored"),
+            Some(_) => {}
+            None => tracing::debug!("a media event that cannot be read is ignored"),
         }
         Flow::Continue
     }
@@ -199,10 +219,7 @@ impl Channel for PeerChannel {
 
 impl PeerChannel {
     fn command(&self, message: RoomMessage, out: &mut Outbox<PeerCommand>) {
-        out.command(PeerCommand {
-            room: self.room.clone(),
-            message,
-        });
+        out.command(PeerCommand::Tell(self.room.clone(), message));
     }
 }
 

@@ -136,6 +136,58 @@ async fn a_channel_that_crashes_disturbs_nobody() {
 }
 
 #[tokio::test]
+async fn who_floods_waits_and_the_others_do_not() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut ann = Peer::enter(&server, "a", "ann").await;
+    let mut bob = Peer::enter(&server, "a", "bob").await;
+    let mut carol = Peer::enter(&server, "a", "carol").await;
+    let (bob_id, carol_id) = (bob.id(), carol.id());
+    ann.expect("endpointAdded").await;
+    ann.expect("endpointAdded").await;
+    // As the npm client 0.7 does, and then what must not wait behind it.
+    let switch = json!({"trackId": bob.track(0), "encoding": "l"});
+    for _ in 0..1000 {
+        bob.say(json!({"type": "disableTrackEncoding", "data": switch}))
+            .await;
+    }
+    let said = Instant::now();
+    bob.say(json!({"type": "updateEndpointMetadata", "data": {"metadata": "after"}}))
+        .await;
+    let heard = ann.expect("endpointUpdated").await;
+    assert_eq!(
+        (&heard["id"], &heard["metadata"]),
+        (&json!(bob_id), &json!("after"))
+    );
+    assert!(
+        said.elapsed() < Duration::from_secs(2),
+        "it cost nobody anything"
+    );
+
+    // 3000 words take two minutes at the pace of a room.
+    let flood = tokio::spawn(async move {
+        for number in 0..3000 {
+            let data = json!({"metadata": number});
+            bob.say(json!({"type": "updateEndpointMetadata", "data": data}))
+                .await;
+        }
+        bob
+    });
+    let started = Instant::now();
+    let mut floods = 0;
+    while started.elapsed() < Duration::from_secs(2) {
+        floods += u32::from(ann.expect("endpointUpdated").await["id"] == json!(bob_id));
+    }
+    assert!((50..200).contains(&floods), "{floods} in two seconds");
+    let said = Instant::now();
+    carol
+        .say(json!({"type": "updateEndpointMetadata", "data": {"metadata": "calm"}}))
+        .await;
+    while ann.expect("endpointUpdated").await["id"] != json!(carol_id) {}
+    assert!(said.elapsed() < Duration::from_millis(500));
+    flood.abort();
+}
+
+#[tokio::test]
 async fn a_bad_offer_is_named_and_ends_its_peer_alone() {
     let (server, _data) = server(RoomPolicy::Open).await;
     let mut ann = Peer::enter(&server, "a", "ann").await;
