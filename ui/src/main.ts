@@ -3,16 +3,18 @@ import { mount } from "svelte";
 
 import "./styles/tokens.css";
 import "./styles/base.css";
+import PageRoot from "./App.svelte";
+import { native } from "./ipc/native";
+import { App } from "./state/app.svelte";
 import { keepTheme } from "./theme";
-import Welcome from "./views/Welcome.svelte";
 
 const target = document.getElementById("app");
 if (target === null) {
   throw new Error("index.html has no #app element to mount the page in");
 }
-keepTheme(
+const onappearance = keepTheme(
   document.documentElement,
   window.matchMedia("(prefers-color-scheme: light)"),
   window.localStorage,
 );
-mount(Welcome, { target });
+mount(PageRoot, { target, props: { app: new App(native), onappearance } });

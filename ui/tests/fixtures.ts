@@ -1,9 +1,19 @@
 // Made-up snapshots: one plain state of the program to start from, changed by each test as it needs.
-import type { DeviceState, Problem, ProblemDetails, Settings, Snapshot } from "../src/ipc/types";
+import type { DeviceState, Problem, ProblemDetails, RecentRoom, Settings, Snapshot } from "../src/ipc/types";
 
 /** A device that runs. */
 export function running(name: string): DeviceState {
   return { is_on: true, is_running: true, name, problem: null };
+}
+
+/** A device that the person turned off. */
+export function off(): DeviceState {
+  return { is_on: false, is_running: false, name: null, problem: null };
+}
+
+/** A device that should run and does not. */
+export function troubled(code: string): DeviceState {
+  return { is_on: true, is_running: false, name: null, problem: problem(code) };
 }
 
 /** A problem that is about nothing in particular, unless `details` says so. */
@@ -54,3 +64,9 @@ export const atHome: Snapshot = {
   problem: null,
   notice: null,
 };
+
+export const recent: RecentRoom[] = [
+  { link: "snug://maras-laptop:7684/Harbour%20crew", room: "Harbour crew", host: "maras-laptop:7684" },
+  { link: "snug://lab-server:7684/physics", room: "第三教室 · Physics", host: "lab-server:7684" },
+  { link: "snug://192.168.1.20:7684/budget", room: "Budget, just us", host: "192.168.1.20:7684" },
+];

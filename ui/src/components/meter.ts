@@ -1,21 +1,17 @@
-// How a loudness becomes lit cells: a dB scale, quick up, slow down.
+// How a loudness becomes lit cells: quick up, slow down.
 
-/** What lights no cell, in dBFS. */
-const FLOOR_DBFS = -60;
-
-/** How fast the lit part falls, in dB a second: quick enough to follow words, slow enough to read. */
-const FALL_DB_PER_S = 40;
+/** How fast the lit part falls, as a share of the whole a second: quick enough to follow words, slow enough to read. */
+const FALL_PER_S = 0.8;
 
 /** Least time between two paints: 20 a second. */
 export const PAINT_MS = 50;
 
-/** Counts the lit ones among `cells` for a loudness in dBFS. */
-export function litCells(level: number, cells: number): number {
-  const share = (level - FLOOR_DBFS) / -FLOOR_DBFS;
-  return Math.round(Math.min(1, Math.max(0, share)) * cells);
+/** Counts the lit ones among `cells` for a fullness of 0 to 1. */
+export function litCells(fullness: number, cells: number): number {
+  return Math.round(Math.min(1, Math.max(0, fullness)) * cells);
 }
 
-/** Lets `shown` follow `level` after `elapsed_ms`: at once when louder, falling when quieter. */
-export function follow(shown: number, level: number, elapsed_ms: number): number {
-  return Math.max(level, shown - (FALL_DB_PER_S * elapsed_ms) / 1000, FLOOR_DBFS);
+/** Lets `shown` follow `fullness` after `elapsed_ms`: at once when louder, falling when quieter. */
+export function follow(shown: number, fullness: number, elapsed_ms: number): number {
+  return Math.max(fullness, shown - (FALL_PER_S * elapsed_ms) / 1000, 0);
 }

@@ -1,17 +1,10 @@
 // Every word on screen, in English, one section a view. The one catalogue: views hold no words of their own.
 import { common } from "./en/common";
+import { devices } from "./en/devices";
+import { home } from "./en/home";
+import { joining } from "./en/joining";
+import { problems } from "./en/problems";
 import { room } from "./en/room";
+import { settings } from "./en/settings";
 
-export const words = {
-  common,
-  room,
-  welcome: {
-    headline: "Private video rooms on your own network",
-    status: "Snug's rooms work from the command line for now. The window comes next.",
-    hostTitle: "Host rooms on this computer",
-    hostCommand: "snug serve",
-    joinTitle: "Join a room",
-    joinCommand: "snug join LINK --camera test --microphone test",
-    help: "Both explain themselves with --help.",
-  },
-} as const;
+export const words = { common, devices, home, joining, problems, room, settings } as const;

@@ -138,38 +138,43 @@ describe("Avatar", () => {
 });
 
 describe("Meter", () => {
-  test("lights cells on a dB scale", () => {
-    expect([-100, -60, -30, 0, 6].map((level) => litCells(level, 24))).toEqual([0, 0, 12, 24, 24]);
+  test("lights its share of the cells", () => {
+    expect([-1, 0, 0.5, 1, 2].map((fullness) => litCells(fullness, 24))).toEqual([0, 0, 12, 24, 24]);
   });
 
-  test("rises at once and falls 40 dB a second", () => {
-    expect(follow(-50, -20, 50)).toBe(-20);
-    expect(follow(-20, -50, 50)).toBe(-22);
-    expect(follow(-58, -100, 1000)).toBe(-60);
+  test("rises at once and falls slowly", () => {
+    expect(follow(0.2, 0.9, 50)).toBe(0.9);
+    expect(follow(0.9, 0.2, 50)).toBeCloseTo(0.86);
+    expect(follow(0.1, 0, 1000)).toBe(0);
   });
 
-  test("repaints at most 20 times a second", async () => {
+  test("repaints at most 20 times a second, and falls until it has reached what is heard", async () => {
     vi.useFakeTimers();
     try {
-      const { container, rerender } = render(Meter, { label: "Microphone level", level: -100 });
+      const { container, rerender } = render(Meter, { label: "Loudness", fullness: 0 });
       const lit = () => container.querySelectorAll(".lit").length;
       await vi.advanceTimersByTimeAsync(100);
-      await rerender({ level: -30 });
+      await rerender({ fullness: 0.5 });
+      await vi.advanceTimersByTimeAsync(0);
       expect(lit()).toBe(4);
-      await rerender({ level: 0 });
+      await rerender({ fullness: 1 });
+      await vi.advanceTimersByTimeAsync(40);
       expect(lit()).toBe(4);
-      await vi.advanceTimersByTimeAsync(50);
+      await vi.advanceTimersByTimeAsync(10);
       expect(lit()).toBe(8);
+      await rerender({ fullness: 0 });
+      await vi.advanceTimersByTimeAsync(2000);
+      expect(lit()).toBe(0);
     } finally {
       vi.useRealTimers();
     }
   });
 
   test("is empty and says why while muted", async () => {
-    const { container } = render(Meter, { label: "Microphone level", level: 0, silent: "Muted" });
+    const { container } = render(Meter, { label: "Loudness", fullness: 1, silent: "Muted" });
     await tick();
     expect(container.querySelectorAll(".lit")).toHaveLength(0);
-    expect(screen.getByRole("meter", { name: "Microphone level" }).getAttribute("aria-valuetext")).toBe("Muted");
+    expect(screen.getByRole("meter", { name: "Loudness" }).getAttribute("aria-valuetext")).toBe("Muted");
     await expectAccessible("part");
   });
 });

@@ -1,6 +1,4 @@
 // Mounts the state that the address names: ?state=NAME&theme=dark|light.
-import { mount } from "svelte";
-
 import "../../src/styles/tokens.css";
 import "../../src/styles/base.css";
 import { states } from "./states";
@@ -13,5 +11,5 @@ const show = states[asked.get("state") ?? ""];
 if (target === null || show === undefined) {
   document.body.textContent = `States: ${Object.keys(states).join(", ")}`;
 } else {
-  show(target, mount);
+  show(target);
 }

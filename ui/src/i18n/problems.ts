@@ -1,0 +1,47 @@
+// Finds the words for a problem.
+import type { Problem } from "../ipc/types";
+import { words } from "./en";
+import type { ProblemWords } from "./en/problems";
+
+export type { ProblemWords } from "./en/problems";
+
+const { general, words: known } = words.problems;
+
+/** Says what happened and the next step; for a code without words, in the program's own. */
+export function problemWords(problem: Problem): ProblemWords {
+  const { host, room, device } = problem.details;
+  const entry = known[problem.code];
+  // A refusal without a code of its own is told best by the room that refused.
+  const isTold = problem.code === "refused" && problem.message !== "";
+  if (entry === undefined || isTold) return { title: problem.message, hint: problem.hint };
+  const about = {
+    host: host ?? general.host,
+    room: room ?? general.room,
+    device: device ?? generalDevice(problem.code),
+  };
+  return capitalised(entry(about));
+}
+
+/** Says what is the matter with a device of the person; one that is not there at all is no news of an error. */
+export function deviceWords(role: "camera" | "microphone" | "speaker", problem: Problem): ProblemWords {
+  const code = problem.code === "no_device" ? `${role}_absent` : problem.code;
+  return problemWords({ ...problem, code });
+}
+
+/** The same as one text, for a place with room for a line. */
+export function problemSentence(problem: Problem): string {
+  const { title, hint } = problemWords(problem);
+  return `${title} ${hint}`.trim();
+}
+
+function generalDevice(code: string): string {
+  if (code.startsWith("camera")) return general.camera;
+  if (code.startsWith("microphone")) return general.microphone;
+  return code.startsWith("speaker") ? general.speaker : general.device;
+}
+
+/** A general term that begins a sentence is written with a capital. */
+function capitalised({ title, hint }: ProblemWords): ProblemWords {
+  const begin = (text: string) => text.replace(/^the /, "The ");
+  return { title: begin(title), hint: begin(hint) };
+}
