@@ -1,4 +1,4 @@
-//! `cargo xtask run` and `demo`: a real call between real programs on this machine.
+//! `cargo xtask call`: a real call between real programs on this machine.
 //!
 //! One `snug-server serve` on a free loopback port and one `snug-server join` for each
 //! participant, driven as a person would from a shell: arguments in, JSON lines out.
@@ -46,8 +46,8 @@ pub fn run(cast: Cast) -> Result<()> {
 
 fn fresh_folder(cast: Cast) -> Result<PathBuf> {
     let name = match cast {
-        Cast::Pair => "run",
-        Cast::Trio => "demo",
+        Cast::Pair => "call",
+        Cast::Trio => "call-trio",
     };
     let folder = repository().join("reports").join(name);
     if folder.exists() {

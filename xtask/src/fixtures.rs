@@ -46,7 +46,13 @@ const FIXTURES: &[Fixture] = &[
         recipe: "640x360 bicubic 1",
         make: |out| film(out, "640:360"),
     },
-    // What `cargo xtask run` shows.
+    // The same, seen by somebody who sits nearer: another face for the demo.
+    Fixture {
+        name: "film-close.y4m",
+        recipe: "640x360 mirrored crop 1",
+        make: film_close,
+    },
+    // What `cargo xtask call` shows.
     Fixture {
         name: "film-720.y4m",
         recipe: "1280x720 1",
@@ -62,6 +68,22 @@ const FIXTURES: &[Fixture] = &[
         name: "speech.wav",
         recipe: SPEECH,
         make: speech_48k,
+    },
+    // Two voices that take turns when both are played over and over from the same moment.
+    Fixture {
+        name: "speech-first.wav",
+        recipe: SPEECH,
+        make: |out| turn(out, "speech.wav", "apad=whole_dur=60"),
+    },
+    Fixture {
+        name: "speech-other.wav",
+        recipe: SPEECH,
+        make: |out| speak_as(out, "en+f3"),
+    },
+    Fixture {
+        name: "speech-then.wav",
+        recipe: SPEECH,
+        make: |out| turn(out, "speech-other.wav", "adelay=30000,apad=whole_dur=60"),
     },
 ];
 
@@ -162,12 +184,20 @@ fn unpack_film(out: &Path) -> Result<()> {
 }
 
 fn film(out: &Path, size: &str) -> Result<()> {
-    let scale = format!("scale={size}:flags=bicubic+bitexact");
+    film_through(out, &format!("scale={size}:flags=bicubic+bitexact"))
+}
+
+fn film_close(out: &Path) -> Result<()> {
+    let crop = "crop=iw*3/5:ih*3/5:iw/4:ih/5,hflip";
+    film_through(out, &format!("{crop},scale=640:360:flags=bicubic+bitexact"))
+}
+
+fn film_through(out: &Path, filter: &str) -> Result<()> {
     ffmpeg(&[
         "-i".as_ref(),
         folder().join("film.mp4").as_ref(),
         "-vf".as_ref(),
-        scale.as_ref(),
+        filter.as_ref(),
         "-pix_fmt".as_ref(),
         "yuv420p".as_ref(),
         "-an".as_ref(),
@@ -176,9 +206,13 @@ fn film(out: &Path, size: &str) -> Result<()> {
 }
 
 fn speak(out: &Path) -> Result<()> {
+    speak_as(out, "en")
+}
+
+fn speak_as(out: &Path, voice: &str) -> Result<()> {
     output(
         program("espeak-ng")
-            .args(["-v", "en", "-s", "150", "-w"])
+            .args(["-v", voice, "-s", "150", "-w"])
             .arg(out)
             .arg(SPEECH),
     )?;
@@ -186,9 +220,16 @@ fn speak(out: &Path) -> Result<()> {
 }
 
 fn speech_48k(out: &Path) -> Result<()> {
+    turn(out, "speech-22050.wav", "anull")
+}
+
+/// Makes 48 kHz mono of a recording, through a filter.
+fn turn(out: &Path, recording: &str, filter: &str) -> Result<()> {
     ffmpeg(&[
         "-i".as_ref(),
-        folder().join("speech-22050.wav").as_ref(),
+        folder().join(recording).as_ref(),
+        "-af".as_ref(),
+        filter.as_ref(),
         "-ar".as_ref(),
         "48000".as_ref(),
         "-ac".as_ref(),

@@ -1,8 +1,8 @@
 //! The doors to the repository: one command for each thing a person does with it.
 //!
 //! Every door first installs what it needs and is missing, so that a fresh machine with only
-//! rustup, Node and git gets to the same place. [`test`] is what CI runs; [`call`] is the main
-//! job; the other modules are the parts they are made of.
+//! rustup, Node and git gets to the same place. [`test`] is what CI runs; [`window`] is the
+//! main job; the other modules are the parts they are made of.
 
 mod apt;
 mod bench;
@@ -20,6 +20,7 @@ mod tally;
 mod test;
 mod tool;
 mod ui;
+mod window;
 
 use std::process::ExitCode;
 
@@ -28,9 +29,14 @@ The doors to Snug's repository.
 
 Usage: cargo xtask COMMAND
 
-  run            Install what is missing, build, and hold a call: a room, one participant playing a
-                 film clip and speech, one recording it. Ends with what was received.
-  demo           The same with three participants, each seeing and hearing the other two.
+  run            Install what is missing, build, and open the window. Arguments are the app's.
+  demo           Open the window in a room with three lively participants.
+                 --screenshot FILE photographs it on a virtual screen instead.
+  call           Hold a call without a window: a room, one participant playing a film clip and
+                 speech, one recording it. Ends with what was received. --trio: three, each seeing
+                 and hearing the other two.
+  screenshots    Photograph every screen of the window, light and dark, large and small, into
+                 [FOLDER].
   test           Everything that CI runs. --list names the steps, --only STEP[,STEP] runs some,
                  --slow adds the slow suites.
   check          The quick part of test: format, lints, architecture, unit tests of the cores, UI.
@@ -44,8 +50,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["run"] => call::run(call::Cast::Pair),
-        ["demo"] => call::run(call::Cast::Trio),
+        ["run", arguments @ ..] => window::run(arguments),
+        ["demo", options @ ..] => window::demo(options),
+        ["screenshots", options @ ..] => window::screenshots(options),
+        ["call"] => call::run(call::Cast::Pair),
+        ["call", "--trio"] => call::run(call::Cast::Trio),
         ["test", options @ ..] => test::run(options),
         ["check"] => test::check(),
         ["bench", "call", options @ ..] => bench::call(options),

@@ -60,10 +60,15 @@ impl Drop for RoomServer {
     }
 }
 
-/// Names the program that the build step made, beside this one.
+/// Names the server that the build step made.
 pub fn snug_server() -> PathBuf {
+    built("snug-server")
+}
+
+/// Names a program that the build step made, beside this one.
+pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
-    this.with_file_name("snug-server")
+    this.with_file_name(name)
 }
 
 fn end(child: &mut Child) {
