@@ -4,6 +4,8 @@
 //! A device is named by a [`DeviceId`] that stays the same when the program or the computer starts
 //! again, so a choice can be kept; `None` in place of an id is the one that the system prefers.
 
+pub mod camera;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
