@@ -25,3 +25,6 @@ HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
 HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
   this.open = false;
 };
+
+/** Draws nothing. */
+HTMLCanvasElement.prototype.getContext = () => null;

@@ -33,6 +33,13 @@ export function reorder(order: Order, others: readonly string[], speaking: Reado
   return { others: swapped ?? all, heard, swappedAt: swapped ? now : order.swappedAt };
 }
 
+/** Says when a speaker whom the last swap keeps waiting may be swapped in; null when nobody waits. */
+export function swapDue(order: Order, speaking: ReadonlySet<string>): number | null {
+  if (order.swappedAt === null) return null;
+  const later = order.others.slice(othersOnFirstPage(true));
+  return later.some((id) => speaking.has(id)) ? order.swappedAt + SWAP_EVERY_MS : null;
+}
+
 /** Lays the order out in pages; `me` closes the first one. */
 export function pagesOf(order: Order, me: string | null): string[][] {
   const first = order.others.slice(0, othersOnFirstPage(me !== null));

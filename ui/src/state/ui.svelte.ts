@@ -69,6 +69,8 @@ export class UiState {
 
   /** Asks whether to leave, because the window was asked to close. */
   askToClose(): void {
+    // The question belongs to the room, and settings cover it.
+    this.#isSettingsOpen = false;
     this.openSheet("leave");
     this.#isClosing = true;
   }

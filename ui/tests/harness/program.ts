@@ -6,26 +6,40 @@ import { browserEnvironment, type Socket } from "../../src/tiles/environment";
 import { memoryBackend } from "../backend";
 import { i420Message, levelsMessage } from "../tiles/messages";
 
-const WIDTH = 320;
-const HEIGHT = 180;
+const LEVELS_EVERY_MS = 50;
 
-/** Makes an app that shows `snapshot`, and hears `levels`. */
-export function appThatShows(snapshot: Snapshot, levels: Levels = { me: -28, people: {} }): App {
+interface Size {
+  width: number;
+  height: number;
+}
+
+const LAPTOP: Size = { width: 320, height: 180 };
+const UPRIGHT_PHONE: Size = { width: 180, height: 320 };
+
+/** Makes an app that shows `snapshot`, and hears `levels`; the tiles `upright` come from phones. */
+export function appThatShows(
+  snapshot: Snapshot,
+  levels: Levels = { me: -28, people: {} },
+  upright: readonly number[] = [],
+): App {
   const backend = memoryBackend(snapshot);
-  const environment = { ...browserEnvironment(backend.openTiles), connect: () => new DrawnSocket(levels) };
+  const environment = { ...browserEnvironment(backend.openTiles), connect: () => new DrawnSocket(levels, upright) };
   return new App(backend, new TileClient(environment));
 }
 
-/** Answers every change of what is watched with one picture a tile and one round of loudness. */
+/** Answers every change of what is watched with one picture a tile; loudness goes on as long as it is wanted. */
 class DrawnSocket implements Socket {
   binaryType: BinaryType = "blob";
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
   readonly #levels: Levels;
+  readonly #upright: readonly number[];
+  #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(levels: Levels) {
+  constructor(levels: Levels, upright: readonly number[]) {
     this.#levels = levels;
+    this.#upright = upright;
     setTimeout(() => this.onopen?.(new Event("open")));
   }
 
@@ -33,12 +47,16 @@ class DrawnSocket implements Socket {
     if (!text.startsWith("{")) return;
     const watching = JSON.parse(text) as Watching;
     for (const { tile } of watching.tiles) {
-      this.#receive(i420Message(tile, WIDTH, HEIGHT, 1, drawnPerson(tile)));
+      const size = this.#upright.includes(tile) ? UPRIGHT_PHONE : LAPTOP;
+      this.#receive(i420Message(tile, size.width, size.height, 1, drawnPerson(tile, size)));
     }
-    if (watching.levels) this.#receive(levelsMessage(this.#levels));
+    clearInterval(this.#timer);
+    if (watching.levels) this.#timer = setInterval(() => this.#receive(levelsMessage(this.#levels)), LEVELS_EVERY_MS);
   }
 
-  close(): void {}
+  close(): void {
+    clearInterval(this.#timer);
+  }
 
   #receive(data: ArrayBuffer): void {
     setTimeout(() => this.onmessage?.(new MessageEvent("message", { data })));
@@ -46,29 +64,31 @@ class DrawnSocket implements Socket {
 }
 
 /** Draws head and shoulders before a wall, each tile with a wall of its own. */
-function drawnPerson(tile: number): Uint8Array {
-  const planes = new Uint8Array(WIDTH * HEIGHT * 1.5).fill(128);
-  for (let y = 0; y < HEIGHT; y += 1) {
-    for (let x = 0; x < WIDTH; x += 1) planes[y * WIDTH + x] = luma(x, y);
+function drawnPerson(tile: number, size: Size): Uint8Array {
+  const { width, height } = size;
+  const planes = new Uint8Array(width * height * 1.5).fill(128);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) planes[y * width + x] = luma(x, y, size);
   }
-  const quarter = (WIDTH * HEIGHT) / 4;
-  for (let y = 0; y < HEIGHT / 2; y += 1) {
-    for (let x = 0; x < WIDTH / 2; x += 1) {
-      const [u, v] = isPerson(2 * x, 2 * y) ? [108, 152] : [118 + ((tile * 37) % 30), 110 + ((tile * 53) % 30)];
-      planes[WIDTH * HEIGHT + y * (WIDTH / 2) + x] = u;
-      planes[WIDTH * HEIGHT + quarter + y * (WIDTH / 2) + x] = v;
+  const quarter = (width * height) / 4;
+  for (let y = 0; y < height / 2; y += 1) {
+    for (let x = 0; x < width / 2; x += 1) {
+      const [u, v] = isPerson(2 * x, 2 * y, size) ? [108, 152] : [118 + ((tile * 37) % 30), 110 + ((tile * 53) % 30)];
+      planes[width * height + y * (width / 2) + x] = u;
+      planes[width * height + quarter + y * (width / 2) + x] = v;
     }
   }
   return planes;
 }
 
-function isPerson(x: number, y: number): boolean {
-  const head = ((x - 160) / 34) ** 2 + ((y - 80) / 44) ** 2 < 1;
-  const shoulders = ((x - 160) / 90) ** 2 + ((y - 190) / 66) ** 2 < 1;
+function isPerson(x: number, y: number, { width, height }: Size): boolean {
+  const [fromMiddle, down] = [x - width / 2, y - height];
+  const head = (fromMiddle / 34) ** 2 + ((down + 100) / 44) ** 2 < 1;
+  const shoulders = (fromMiddle / 90) ** 2 + ((down - 10) / 66) ** 2 < 1;
   return head || shoulders;
 }
 
-function luma(x: number, y: number): number {
-  if (isPerson(x, y)) return y < 124 ? 170 : 90;
-  return 110 + (40 * x) / WIDTH - (30 * y) / HEIGHT;
+function luma(x: number, y: number, size: Size): number {
+  if (isPerson(x, y, size)) return y < size.height - 56 ? 170 : 90;
+  return 110 + (40 * x) / size.width - (30 * y) / size.height;
 }

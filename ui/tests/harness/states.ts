@@ -7,6 +7,7 @@ import type { Snapshot } from "../../src/ipc/types";
 import { atHome, off, problem, recent, settings, troubled } from "../fixtures";
 import Parts from "./Parts.svelte";
 import { appThatShows } from "./program";
+import { roomStates } from "./room";
 
 /** Puts one state on the page. */
 export type Show = (target: HTMLElement) => void;
@@ -57,6 +58,7 @@ const bare: Snapshot = {
 
 export const states: Record<string, Show> = {
   parts: part(Parts),
+  ...roomStates,
   home: page(atHome),
   "home-recent": page(withRecent),
   "home-first": page({ ...atHome, settings: { ...settings, name: "" } }),

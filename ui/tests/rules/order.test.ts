@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { NO_ORDER, type Order, PAGE_SIZE, pagesOf, reorder, SWAP_EVERY_MS } from "../../src/rules/order";
+import { NO_ORDER, type Order, PAGE_SIZE, pagesOf, reorder, SWAP_EVERY_MS, swapDue } from "../../src/rules/order";
 
 const people = (count: number) => Array.from({ length: count }, (_, at) => `p${at}`);
 const says = (...ids: string[]) => new Set(ids);
@@ -50,6 +50,8 @@ describe("a speaker of a later page", () => {
   test("waits 3 s after the last swap", () => {
     const swapped = reorder(settled(12), people(12), says("p10"), 1000);
     expect(swapped.swappedAt).toBe(1000);
+    expect(swapDue(swapped, says("p11"))).toBe(1000 + SWAP_EVERY_MS);
+    expect(swapDue(swapped, says("p10"))).toBeNull();
     const early = reorder(swapped, people(12), says("p11"), 1000 + SWAP_EVERY_MS - 1);
     expect(early.others).toEqual(swapped.others);
     const due = reorder(early, people(12), says("p11"), 1000 + SWAP_EVERY_MS);

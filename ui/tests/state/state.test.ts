@@ -98,8 +98,9 @@ describe("UiState", () => {
 
   test("a window asked to close asks once, and only while the question stands", () => {
     const ui = new UiState();
+    ui.openSettings();
     ui.askToClose();
-    expect([ui.sheet, ui.isClosing]).toEqual(["leave", true]);
+    expect([ui.sheet, ui.isClosing, ui.isSettingsOpen]).toEqual(["leave", true, false]);
     ui.closeSheet();
     ui.openSheet("leave");
     expect(ui.isClosing).toBe(false);

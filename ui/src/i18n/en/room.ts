@@ -16,26 +16,12 @@ export const room = {
   keyRemembered: "The host's key came without a link to compare it with. Snug remembers it from now on.",
   timeHere: "Time in the room",
 
-  microphone: "Microphone",
-  camera: "Camera",
-  mute: "Mute",
-  unmute: "Unmute",
-  cameraOff: "Turn the camera off",
-  cameraOn: "Turn the camera on",
   leave: "Leave",
   invite: "Invite",
   devices: "Devices and settings",
-  retry: "Try again.",
-
-  noDevice: { microphone: "No microphone found", camera: "No camera found" },
-  busy: { microphone: "Another program is using the microphone", camera: "Another program is using the camera" },
-  denied: { microphone: "Snug may not use the microphone", camera: "Snug may not use the camera" },
-  unplugged: { microphone: "The microphone was unplugged", camera: "The camera was unplugged" },
-  fails: { microphone: "The microphone does not work", camera: "The camera does not work" },
+  offUntilBack: "Off until your network is back",
 
   speaking: "Speaking",
-  muted: "Muted",
-  noMicrophone: "No microphone",
   cameraIsOff: "Camera off",
   reconnecting: "Reconnecting",
   cameIn: (name: string) => `${name} came in.`,
@@ -89,9 +75,6 @@ export const room = {
   news: {
     microphoneUnplugged: (device: string, instead: string, isMuted: boolean) =>
       `${device} was unplugged. Using ${instead}${isMuted ? ", still muted" : ""}.`,
-    unplugged: (device: string) => `${device} was unplugged.`,
-    yourMicrophone: "Your microphone",
-    yourCamera: "Your camera",
-    yourSpeaker: "Your speaker",
+    theMicrophone: "The microphone",
   },
 } as const;

@@ -1,0 +1,44 @@
+// Rooms worth looking at.
+import { mount } from "svelte";
+
+import PageRoot from "../../src/App.svelte";
+import type { Snapshot } from "../../src/ipc/types";
+import type { App } from "../../src/state/app.svelte";
+import { problem } from "../fixtures";
+import { alone, crowd, four, inRoom, kwame, mara, myself, nothingPluggedIn, reconnecting, six, tomas, withMe } from "../fixtures/room";
+import { appThatShows } from "./program";
+import type { Show } from "./states";
+
+/** Shows a room in which `speakers` speak; `then` goes on from there. */
+function room(snapshot: Snapshot, speakers: readonly string[] = [], then: (app: App) => void = () => undefined): Show {
+  return (target) => {
+    const people = Object.fromEntries(speakers.map((id) => [id, -20]));
+    const app = appThatShows(snapshot, { me: -28, people }, [5]);
+    mount(PageRoot, { target, props: { app, onappearance: () => undefined } });
+    setTimeout(() => then(app), 300);
+  };
+}
+
+const news = (code: string, details: Parameters<typeof problem>[1]) => ({
+  notice: { ...problem(code, details), number: 1 },
+});
+
+export const roomStates: Record<string, Show> = {
+  "room-grid": room(four, ["p1"]),
+  "room-alone": room(alone),
+  "room-six": room(
+    withMe(
+      { ...six, ...news("microphone_unplugged", { device: "Your headset", instead: "the built-in microphone" }) },
+      { microphone: { is_on: false } },
+    ),
+    ["p1"],
+  ),
+  "room-crowd": room(crowd, ["p4", "p15"]),
+  "room-people": room(four, ["p1"], (app) => app.ui.openDrawer("people")),
+  "room-reconnecting": room(withMe(reconnecting, { microphone: { is_on: false } })),
+  "room-stopped": room(inRoom([mara, tomas, kwame, myself({ tile: null })], { connection: "capture_stopped", host: "192.168.1.20:7684" })),
+  "room-nothing": room(nothingPluggedIn(problem("no_device"))),
+  "room-invite": room(four, ["p1"], (app) => app.ui.openSheet("invite")),
+  "room-leave": room(four, [], (app) => app.ui.openSheet("leave")),
+  "room-shortcuts": room(four, [], (app) => app.ui.openSheet("shortcuts")),
+};
