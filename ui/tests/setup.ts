@@ -26,5 +26,5 @@ HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
   this.open = false;
 };
 
-/** Draws nothing. */
+/** Draws nothing: jsdom would only complain that it cannot. */
 HTMLCanvasElement.prototype.getContext = () => null;

@@ -22,10 +22,12 @@ export function problemWords(problem: Problem): ProblemWords {
   return capitalised(entry(about));
 }
 
-/** Says what is the matter with a device of the person; one that is not there at all is no news of an error. */
+/** Says what is the matter with a device of the person. */
 export function deviceWords(role: "camera" | "microphone" | "speaker", problem: Problem): ProblemWords {
-  const code = problem.code === "no_device" ? `${role}_absent` : problem.code;
-  return problemWords({ ...problem, code });
+  const isAbsent = problem.code === "no_device" || problem.code === `${role}_absent`;
+  if (!isAbsent) return problemWords(problem);
+  // A chosen one that is away is another matter than having none.
+  return problemWords({ ...problem, code: problem.details.device === null ? `${role}_absent` : `${role}_away` });
 }
 
 /** The same as one text, for a place with room for a line. */

@@ -73,6 +73,7 @@ const refusals: Record<string, Entry> = {
   bad_offer: ({ host }) =>
     say(`${host} cannot connect sound and picture with this version of Snug.`, "Update Snug on both computers, then try again."),
   media_refused: ({ host }) => say(`${host} refused to connect sound and picture.`, "Try again in a moment."),
+  media_lost: ({ host }) => say(`${host} has lost sound and picture.`, "Ask the host to start Snug again."),
   slow_consumer: () => say("Your connection could not keep up with the room.", "Check the network, then try again."),
   server_stopping: ({ host }) => say(`${host} is closing the room.`, "Ask its host to open it again."),
 };
@@ -106,6 +107,23 @@ const devices: Record<string, Entry> = {
   speaker_failed: ({ device }) => say(`${device} stopped working.`, "Try again, or choose another speaker."),
 };
 
+/** Words for a chosen device that is not connected, while it is normal to have none at all. */
+const away: Record<string, Entry> = {
+  camera_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another camera."),
+  microphone_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another microphone."),
+  speaker_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another speaker."),
+};
+
+/** Words for what keeps a room from being hosted. */
+const hosting: Record<string, Entry> = {
+  port_in_use: () => say("Another program uses the port of Snug's rooms.", "Close it there, then try again."),
+  identity_file: () => say("Snug cannot read its own key.", "Check that you may write to Snug's folder."),
+  identity_damaged: () => say("Snug's own key is damaged.", "Move the file away, and Snug makes a new one."),
+  host_failed: () => say("The room could not be opened.", "Try again in a moment."),
+  in_a_room: () => say("You are in a room already.", "Leave it first, then try again."),
+  ending: () => say("Snug is closing.", "Open it again."),
+};
+
 /** Words of files: as camera, as microphone, as recording. */
 const files: Record<string, Entry> = {
   camera_file_unusable: ({ device }) => say(`${device} is no film clip that Snug can play.`, "Choose a Y4M file."),
@@ -122,7 +140,7 @@ const files: Record<string, Entry> = {
 
 export const problems = {
   /** Words by code. */
-  words: { ...rooms, ...refusals, ...devices, ...files } as Readonly<Record<string, Entry>>,
+  words: { ...rooms, ...refusals, ...hosting, ...devices, ...away, ...files } as Readonly<Record<string, Entry>>,
   /** General terms for what a problem does not name. */
   general: {
     host: "the host",

@@ -12,6 +12,9 @@ import { linkSentence, nameSentence, roomSentence, suggestedRoom } from "./sente
 /** A name is kept this long after its last letter. */
 const NAME_SETTLES_MS = 400;
 
+/** Code of the problem that a way into a room was asked for before there was a name. */
+export const NAME_NEEDED = "name_needed";
+
 /** What the person asked for: a room of their own, the link in the field, or a room of the list. */
 type Wish = { kind: "host" } | { kind: "join" } | { kind: "recent"; link: string };
 
@@ -88,6 +91,16 @@ export class Way {
     void this.#go({ kind: "recent", link });
   }
 
+  /** Asks for the name that the way to `link` was missing; with it, the way goes on. */
+  needName(link: string | null): void {
+    if (link !== null) {
+      this.#draft.link = link;
+      this.#pending = { kind: "join" };
+    }
+    this.nameError = words.home.nameMissing;
+    this.#askForName();
+  }
+
   /** Takes the name as it stands, and goes where the person wanted before they were asked for it. */
   confirmName(): void {
     if (this.#pending !== null) void this.#go(this.#pending);
@@ -139,7 +152,12 @@ export class Way {
       else if (wish.kind === "join") await backend.joinRoom(this.link.trim());
       else await backend.joinRoom(wish.link);
     } catch (error) {
-      const sentence = problemSentence(problemOf(error));
+      const problem = problemOf(error);
+      if (problem.code === NAME_NEEDED) {
+        this.needName(problem.details.link);
+        return;
+      }
+      const sentence = problemSentence(problem);
       if (wish.kind === "host") this.roomError = sentence;
       else this.linkError = sentence;
     }

@@ -64,10 +64,10 @@ export function speakerChoice(value: string): string | null {
   return value.startsWith(DEVICE) ? value.slice(DEVICE.length) : null;
 }
 
-/** The device is not there at all, which is normal and no fault. */
-export function isAbsent(device: DeviceState): boolean {
-  const code = device.problem?.code ?? "";
-  return code === "no_device" || code.endsWith("_absent");
+/** There is no device of the kind at all, which is normal and no fault. */
+export function isAbsent({ problem }: DeviceState): boolean {
+  if (problem === null || problem.details.device !== null) return false;
+  return problem.code === "no_device" || problem.code.endsWith("_absent");
 }
 
 /** Takes the last part of a path of any system. */

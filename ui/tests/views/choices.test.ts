@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+
+import {
+  cameraChoice,
+  fileName,
+  inputChoices,
+  isAbsent,
+  microphoneChoice,
+  PICK_FILE,
+  speakerChoice,
+  speakerChoices,
+} from "../../src/views/me/choices";
+import { atHome, problem, running, troubled } from "../fixtures";
+
+const { cameras, microphones, speakers } = atHome.devices;
+const labels = ({ options }: { options: { label: string }[] }) => options.map(({ label }) => label);
+
+describe("the list of cameras", () => {
+  test("has the system's favourite first, then each by itself, then the stand-ins", () => {
+    const choices = inputChoices("camera", cameras, { kind: "default" }, true);
+    expect(labels(choices)).toEqual([
+      "Built-in camera (default)",
+      "Built-in camera",
+      "Desk camera",
+      "Test pattern",
+      "A file...",
+    ]);
+    expect(choices.value).toBe("default");
+  });
+
+  test("has one line for the only camera, and none for a file where none is asked for", () => {
+    const choices = inputChoices("camera", cameras.slice(0, 1), { kind: "default" }, false);
+    expect(labels(choices)).toEqual(["Built-in camera", "Test pattern"]);
+  });
+
+  test("says that there is none", () => {
+    expect(labels(inputChoices("camera", [], { kind: "default" }, false))).toEqual(["No camera", "Test pattern"]);
+  });
+
+  test("keeps a chosen camera that is not connected", () => {
+    const choices = inputChoices("camera", cameras, { kind: "device", value: "gone" }, false);
+    expect(choices.options.find(({ value }) => value === choices.value)?.label).toBe("Not connected");
+  });
+
+  test("shows the chosen stand-in, a file by its name", () => {
+    const pattern = inputChoices("camera", cameras, { kind: "test_pattern" }, false);
+    expect(pattern.options.find(({ value }) => value === pattern.value)?.label).toBe("Test pattern");
+    const file = inputChoices("camera", cameras, { kind: "file", value: "/home/p/clip.y4m" }, false);
+    expect(file.options.find(({ value }) => value === file.value)?.label).toBe("clip.y4m");
+  });
+});
+
+test("every line asks for what it says", () => {
+  for (const choice of [{ kind: "default" }, { kind: "device", value: "cam-1" }, { kind: "test_pattern" }] as const) {
+    expect(cameraChoice(inputChoices("camera", cameras, choice, false).value)).toEqual(choice);
+  }
+  for (const choice of [{ kind: "default" }, { kind: "device", value: "mic-1" }, { kind: "test_tone" }] as const) {
+    expect(microphoneChoice(inputChoices("microphone", microphones, choice, false).value)).toEqual(choice);
+  }
+  for (const id of [null, "spk-0"]) expect(speakerChoice(speakerChoices(speakers, id).value)).toBe(id);
+  expect(PICK_FILE).not.toBe("file");
+});
+
+test("a file's name is the last part of its path", () => {
+  expect(fileName("/home/p/clip.y4m")).toBe("clip.y4m");
+  expect(fileName("C:\\Films\\clip.y4m")).toBe("clip.y4m");
+});
+
+test("having none is not the same as trouble with one", () => {
+  expect(isAbsent(troubled("no_device"))).toBe(true);
+  expect(isAbsent(troubled("camera_busy"))).toBe(false);
+  expect(isAbsent(running("Built-in camera"))).toBe(false);
+  const away = { ...troubled("no_device"), problem: problem("no_device", { device: "Desk camera" }) };
+  expect(isAbsent(away)).toBe(false);
+});
