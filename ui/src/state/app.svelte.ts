@@ -30,6 +30,7 @@ export class App {
 
   /** Listens to the program until the answer is called. */
   async start(): Promise<Unlisten> {
+    this.tiles.open();
     // Listening comes first: whatever changes while the first snapshot is on its way is not lost.
     const ends = await Promise.all([
       this.backend.onSnapshot((snapshot) => this.#accept(snapshot)),

@@ -9,8 +9,10 @@ import type { Environment, Socket } from "./environment";
 import { parseFrame } from "./frame";
 import { TileStream, type View } from "./stream";
 
-/** Changes within this time (a resize, a page turned) are said in one message. */
-const DEBOUNCE_MS = 40;
+/** Sizes change many times while an edge is dragged: only the last within this time is said. */
+const RESIZE_MS = 40;
+/** What comes and goes is said at once, but all of one turn together. */
+const AT_ONCE_MS = 0;
 /** How long a tile is left out of what is watched, so that it begins with a keyframe again. */
 const RESTART_MS = 120;
 const RECONNECT_MS = [250, 500, 1000, 2000] as const;
@@ -48,6 +50,11 @@ export class TileClient {
     this.#endVisibility = environment.onVisibility(() => this.#visibilityChanged());
   }
 
+  /** Opens the socket before anything is shown, so that the first picture need not wait for it. */
+  open(): void {
+    if (this.#socket === null) void this.#connect();
+  }
+
   /** Shows `tile` on a canvas, `height` device pixels high, until closed. */
   show(tile: number, canvas: HTMLCanvasElement, height: number, onPicture: View["onPicture"] = () => undefined): Shown {
     const stream = this.#streamOf(tile);
@@ -58,7 +65,7 @@ export class TileClient {
     return {
       resize: (to) => {
         view.height = to;
-        this.#changed();
+        this.#changed(RESIZE_MS);
       },
       close: () => {
         stream.views.delete(view);
@@ -121,11 +128,11 @@ export class TileClient {
     return stream;
   }
 
-  #changed(): void {
+  #changed(wait = AT_ONCE_MS): void {
     if (this.#isClosed) return;
     if (!this.#isOpen) return void this.#connect();
     this.#cancelSaying?.();
-    this.#cancelSaying = this.#environment.after(DEBOUNCE_MS, () => this.#say());
+    this.#cancelSaying = this.#environment.after(wait, () => this.#say());
   }
 
   #say(): void {

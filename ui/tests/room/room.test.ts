@@ -347,6 +347,8 @@ describe("the connection", () => {
     await showRoom(inRoom([mara, myself()], { connection: "capture_stopped" }));
     expect(screen.getByTestId("mic-button").getAttribute("aria-pressed")).toBe("false");
     expect(screen.getByTestId("camera-button").getAttribute("aria-pressed")).toBe("false");
+    expect(tileOf("me").dataset["muted"]).toBe("true");
+    expect(tileOf("me").querySelector("canvas")).toBeNull();
   });
 
   test("what encryption means is said when asked, and put away by Esc", async () => {

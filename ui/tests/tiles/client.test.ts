@@ -29,6 +29,18 @@ describe("the socket", () => {
     expect(environment.socket.said).toEqual(["token-1", '{"tiles":[{"tile":5,"height":360,"raw":false}],"levels":false}']);
   });
 
+  test("can be opened before anything is shown, and then says that nothing is", async () => {
+    client.open();
+    await environment.open();
+    client.open();
+    await settle();
+    expect(environment.sockets).toHaveLength(1);
+    expect(environment.socket.watched).toEqual([{ tiles: [], levels: false }]);
+    client.show(5, fakeCanvas(), 360);
+    await environment.pass(0);
+    expect(environment.socket.watched.at(-1)?.tiles).toHaveLength(1);
+  });
+
   test("is opened anew with a fresh token, ever more slowly, and says everything again", async () => {
     await showFive();
     environment.refusesAccess = true;

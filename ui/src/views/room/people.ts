@@ -1,7 +1,7 @@
 // People as the room shows them: with a name of their own, and oneself as one's own devices are.
 
 import { room as words } from "../../i18n/en/room";
-import type { Me, Person } from "../../ipc/types";
+import type { Me, Person, Room } from "../../ipc/types";
 import { numberSameNames } from "../../rules/names";
 
 export interface ShownPerson extends Person {
@@ -15,19 +15,20 @@ export interface ShownPerson extends Person {
  * Makes the list that every part of the room draws. One's own microphone and camera are taken from
  * the devices, so that muted looks muted everywhere at once, before the host has said it back.
  */
-export function shownPeople(people: readonly Person[], me: Me): ShownPerson[] {
+export function shownPeople({ people, connection }: Room, me: Me): ShownPerson[] {
   const numbers = numberSameNames(people);
+  const isStopped = connection === "capture_stopped";
   return people.map((person) => ({
     ...person,
-    ...(person.is_me ? ownDevices(person, me) : {}),
+    ...(person.is_me ? ownDevices(person, me, isStopped) : {}),
     shownName: person.name.trim() === "" ? words.guest : person.name,
     number: numbers.get(person.id) ?? null,
   }));
 }
 
-function ownDevices(person: Person, me: Me): Pick<Person, "microphone" | "tile"> {
+function ownDevices(person: Person, me: Me, isStopped: boolean): Pick<Person, "microphone" | "tile"> {
   return {
-    microphone: me.microphone.is_on ? person.microphone : "muted",
-    tile: me.camera.is_on ? person.tile : null,
+    microphone: me.microphone.is_on && !isStopped ? person.microphone : "muted",
+    tile: me.camera.is_on && !isStopped ? person.tile : null,
   };
 }
