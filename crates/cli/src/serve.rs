@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure};
 
 /// Hosts rooms until SIGINT or SIGTERM, then tells everyone and ends.
 pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
+    snug_server::raise_open_files_limit();
     let config = Config {
         port: arguments.port,
         bind: arguments.bind,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Connections that made room before their first request.
     pub evicted: Counter,
-    /// Connections closed because too many were open.
+    /// Connections closed because too many were open, altogether or from one address.
     pub refused: Counter,
     /// Connections that the system could not hand over, mostly for want of file handles.
     pub not_accepted: Counter,

@@ -6,6 +6,7 @@
 //! - Each step before the first request has five seconds, and connections that have not made one
 //!   are bounded; when the bound is reached the oldest makes room (see `admission`), so any
 //!   number of silent connections cannot keep a caller out.
+//! - All connections of one address are bounded, so that no single one can fill the server.
 //! - One task a connection, all owned by [`Listener::run`]. A WebSocket runs in the task of the
 //!   connection that it came from.
 
@@ -32,7 +33,7 @@ pub(crate) use connection::Peer;
 
 /// Bounds all connections: three times the 5,000 sockets that a server is measured with. More
 /// are closed unheard.
-const CONNECTIONS_MAX: usize = 16_384;
+pub(crate) const CONNECTIONS_MAX: usize = 16_384;
 
 /// How many connections may wait for [`Listener::run`] to accept them.
 const BACKLOG: i32 = 1024;
@@ -125,10 +126,15 @@ impl Listener {
                     self.counters.refused.add();
                     tracing::debug!("a connection was closed: {CONNECTIONS_MAX} are open");
                 }
-                Ok((stream, info)) => {
-                    let slot = admission.admit(info.remote.ip());
-                    tasks.spawn(connection::run(stream, info, slot, shared.clone()));
-                }
+                Ok((stream, info)) => match admission.admit(info.remote.ip()) {
+                    Some(slot) => {
+                        tasks.spawn(connection::run(stream, info, slot, shared.clone()));
+                    }
+                    None => {
+                        self.counters.refused.add();
+                        tracing::debug!("a connection was closed: its address has too many");
+                    }
+                },
                 Err(error) => {
                     self.counters.not_accepted.add();
                     tracing::debug!(%error, "a connection could not be accepted");

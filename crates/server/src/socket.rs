@@ -3,6 +3,7 @@
 //! [`Application`] is what a room server (or a test) implements. Everything about frames, close
 //! codes, liveness and slow readers is decided here or in `snug-phoenix`, never there.
 
+mod allowance;
 mod application;
 mod mailbox;
 mod options;

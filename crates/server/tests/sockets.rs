@@ -213,6 +213,46 @@ async fn a_panic_in_a_channel_is_an_error_of_that_channel_only() {
 }
 
 #[tokio::test]
+async fn only_who_has_joined_may_send_large_messages() {
+    let fixture = Fixture::start().await;
+    let large = |event: &str| {
+        let word = "w".repeat(1024 * 1024);
+        Message::text(format!(r#"["1","2","t","{event}","{word}"]"#))
+    };
+    let (mut socket, _mailbox) = fixture.join().await;
+    socket.send(large("say")).await.unwrap();
+    assert!(
+        text(&mut socket).await.len() > 1024 * 1024,
+        "the answer repeats it"
+    );
+    socket
+        .send(Message::text(r#"["1","3","t","phx_leave",{}]"#))
+        .await
+        .unwrap();
+    assert!(text(&mut socket).await.contains("phx_reply"));
+    assert!(text(&mut socket).await.contains("phx_close"));
+    // Sending may fail half-way, because nobody reads the rest for long.
+    drop(socket.send(large("phx_join")).await);
+    loop {
+        if let Message::Close(frame) = next(&mut socket).await {
+            assert_eq!(u16::from(frame.unwrap().code), 1009);
+            break;
+        }
+    }
+    let stream = TcpStream::connect(fixture.address).await.unwrap();
+    let url = format!("ws://{}/socket/websocket?vsn=2.0.0", fixture.address);
+    let (mut stranger, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    // Many small ones are no large one.
+    let word = "w".repeat(60 * 1024);
+    for reference in 0..4 {
+        let refused = format!(r#"[null,"{reference}","t","say","{word}"]"#);
+        stranger.send(Message::text(refused)).await.unwrap();
+        assert!(text(&mut stranger).await.contains("unmatched topic"));
+    }
+    fixture.end().await;
+}
+
+#[tokio::test]
 async fn a_client_that_vanishes_ends_its_channels_at_once() {
     let fixture = Fixture::start().await;
     let (socket, mailbox) = fixture.join().await;

@@ -1,8 +1,9 @@
-//! Bounds the connections that have not made their first request.
+//! Bounds the connections of each address, and all that have not made their first request.
 //!
-//! When a bound is reached the *oldest* one makes room. A real client needs milliseconds for its
+//! When a bound of those is reached the *oldest* one makes room. A real client needs milliseconds for its
 //! first request and is gone from here before its turn comes; refusing the newest instead would
-//! let a handful of silent connections lock everybody out.
+//! let a handful of silent connections lock everybody out. Connections at work are never ended
+//! for others: an address that has too many gets no more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -20,6 +21,10 @@ const PER_ADDRESS_MAX: usize = 64;
 /// of which many systems give a process 1024.
 const TOTAL_MAX: usize = 512;
 
+/// Bounds all connections of one IPv4 address or IPv6 /64, at work or not. A whole school may sit
+/// behind one address: ten full rooms of a hundred people. Sixteen such addresses fill a server.
+const OPEN_PER_ADDRESS_MAX: usize = 1024;
+
 /// Gives out places to connections.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
@@ -27,10 +32,11 @@ pub(super) struct Admission {
     counters: Arc<Counters>,
 }
 
-/// Is the place of one connection, until its first request or its end.
+/// Is the place of one connection, until its end.
 #[derive(Debug)]
 pub(super) struct Slot {
     number: u64,
+    group: Group,
     evicted: CancellationToken,
     waiting: Arc<Mutex<Waiting>>,
 }
@@ -43,23 +49,34 @@ impl Admission {
         }
     }
 
-    /// Admits a connection from `ip`; the oldest may have to go for it.
-    pub(super) fn admit(&self, ip: IpAddr) -> Slot {
+    /// Admits a connection from `ip`, or not when too many are open from there. The oldest that
+    /// waits may have to go for it.
+    pub(super) fn admit(&self, ip: IpAddr) -> Option<Slot> {
         let evicted = CancellationToken::new();
-        let (number, made_room) = lock(&self.waiting).admit(Group::of(ip), evicted.clone());
+        let group = Group::of(ip);
+        let (number, made_room) = {
+            let mut waiting = lock(&self.waiting);
+            // Programs of this computer are no strangers, and everybody may come through one of
+            // them: a tunnel or a proxy.
+            if waiting.open_of(group) >= OPEN_PER_ADDRESS_MAX && !ip.to_canonical().is_loopback() {
+                return None;
+            }
+            waiting.admit(group, evicted.clone())
+        };
         if made_room {
             self.counters.evicted.add();
         }
-        Slot {
+        Some(Slot {
             number,
+            group,
             evicted,
             waiting: Arc::clone(&self.waiting),
-        }
+        })
     }
 }
 
 impl Slot {
-    /// Gives the place back: the connection has made its first request.
+    /// Makes room among those that wait: the connection has made its first request.
     pub(super) fn settle(&self) {
         lock(&self.waiting).remove(self.number);
     }
@@ -72,7 +89,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.settle();
+        let mut waiting = lock(&self.waiting);
+        waiting.remove(self.number);
+        decrement(&mut waiting.open, self.group);
     }
 }
 
@@ -105,9 +124,15 @@ struct Waiting {
     /// By number, so the first is the oldest.
     all: BTreeMap<u64, (Group, CancellationToken)>,
     counts: HashMap<Group, usize>,
+    /// How many are open of each address, those at work included.
+    open: HashMap<Group, usize>,
 }
 
 impl Waiting {
+    fn open_of(&self, group: Group) -> usize {
+        self.open.get(&group).copied().unwrap_or_default()
+    }
+
     /// Returns the new connection's number, and whether an older one had to go for it.
     fn admit(&mut self, group: Group, evicted: CancellationToken) -> (u64, bool) {
         let crowded = if self
@@ -130,6 +155,7 @@ impl Waiting {
         self.next += 1;
         self.all.insert(number, (group, evicted));
         *self.counts.entry(group).or_default() += 1;
+        *self.open.entry(group).or_default() += 1;
         (number, made_room)
     }
 
@@ -148,11 +174,15 @@ impl Waiting {
         let Some((group, _)) = self.all.remove(&number) else {
             return;
         };
-        if let Some(count) = self.counts.get_mut(&group) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&group);
-            }
+        decrement(&mut self.counts, group);
+    }
+}
+
+fn decrement(counts: &mut HashMap<Group, usize>, group: Group) {
+    if let Some(count) = counts.get_mut(&group) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&group);
         }
     }
 }
@@ -178,14 +208,14 @@ mod tests {
     fn the_oldest_of_an_address_makes_room() {
         let admission = Admission::default();
         let slots: Vec<Slot> = (0..PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.0.0.1")))
+            .map(|_| admission.admit(ip("10.0.0.1")).unwrap())
             .collect();
         assert!(slots.iter().all(|slot| !slot.evicted.is_cancelled()));
-        let newest = admission.admit(ip("10.0.0.1"));
+        let newest = admission.admit(ip("10.0.0.1")).unwrap();
         assert!(slots[0].evicted.is_cancelled());
         assert_eq!(admission.counters.evicted.count(), 1);
         assert!(!slots[1].evicted.is_cancelled() && !newest.evicted.is_cancelled());
-        let other = admission.admit(ip("10.0.0.2"));
+        let other = admission.admit(ip("10.0.0.2")).unwrap();
         assert!(
             !slots[1].evicted.is_cancelled(),
             "another address has its own bound"
@@ -211,9 +241,9 @@ mod tests {
     #[test]
     fn the_busiest_address_pays_for_the_total() {
         let admission = Admission::default();
-        let quiet = admission.admit(ip("10.9.9.9"));
+        let quiet = admission.admit(ip("10.9.9.9")).unwrap();
         let busy: Vec<Slot> = (0..PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.8.8.8")))
+            .map(|_| admission.admit(ip("10.8.8.8")).unwrap())
             .collect();
         let mut rest = Vec::new();
         while count(&admission) < TOTAL_MAX {
@@ -227,12 +257,37 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_has_too_many_gets_no_more_until_one_ends() {
+        let admission = Admission::default();
+        let at_work = |text| {
+            let slot = admission.admit(ip(text))?;
+            slot.settle();
+            Some(slot)
+        };
+        let full: Option<Vec<Slot>> = (0..OPEN_PER_ADDRESS_MAX)
+            .map(|_| at_work("10.0.0.1"))
+            .collect();
+        let mut full = full.expect("a school fits");
+        assert!(at_work("10.0.0.1").is_none());
+        assert!(full.iter().all(|slot| !slot.evicted.is_cancelled()));
+        assert!(at_work("10.0.0.2").is_some(), "others have their own bound");
+        full.pop();
+        assert!(at_work("10.0.0.1").is_some());
+        let own: Option<Vec<Slot>> = (0..=OPEN_PER_ADDRESS_MAX)
+            .map(|_| at_work("127.0.0.1"))
+            .collect();
+        assert!(own.is_some(), "this computer may be a proxy");
+        drop((full, own));
+        assert!(lock(&admission.waiting).open.is_empty());
+    }
+
+    #[test]
     fn a_settled_connection_is_never_evicted() {
         let admission = Admission::default();
-        let first = admission.admit(ip("10.0.0.1"));
+        let first = admission.admit(ip("10.0.0.1")).unwrap();
         first.settle();
         let rest: Vec<Slot> = (0..=PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.0.0.1")))
+            .map(|_| admission.admit(ip("10.0.0.1")).unwrap())
             .collect();
         assert!(!first.evicted.is_cancelled());
         assert!(rest[0].evicted.is_cancelled());

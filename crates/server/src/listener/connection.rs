@@ -90,12 +90,13 @@ pub(super) async fn run(stream: TcpStream, info: ConnectionInfo, slot: Slot, sha
         job = handshake => job,
         () = slot.evicted() => return,
     };
-    drop(slot);
     match job {
         Ok(Some(job)) => job.await,
         Ok(None) => {}
         Err(error) => tracing::debug!(%error, "a connection failed"),
     }
+    // It counts for its address as long as it lasts.
+    drop(slot);
 }
 
 async fn tell_and_serve(

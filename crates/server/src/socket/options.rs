@@ -8,6 +8,8 @@ pub struct SocketOptions {
     /// Largest message, whole or in fragments, in bytes. The default takes the largest recorded
     /// one, 8 MiB and its envelope, which real clients may send.
     pub message_bytes_max: usize,
+    /// Largest message of a socket that has joined nothing: 64 KiB, many times what a join says.
+    pub message_bytes_max_before_join: usize,
     /// How long a client may say nothing at all: 60 s.
     pub idle_timeout: Duration,
     /// Sends a WebSocket ping after this much silence: 1 s, so that a client whose heartbeat
@@ -19,6 +21,7 @@ impl Default for SocketOptions {
     fn default() -> Self {
         SocketOptions {
             message_bytes_max: 8 * 1024 * 1024 + 64 * 1024,
+            message_bytes_max_before_join: 64 * 1024,
             idle_timeout: snug_phoenix::server::IDLE_TIMEOUT,
             ping_after: Some(Duration::from_secs(1)),
         }

@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::{Allowance, Metered};
 use super::outgoing::Outgoing;
 use super::{Application, ConnectionInfo, Inbox, Join, Mailbox, SocketOptions};
 use crate::Counters;
@@ -34,6 +35,9 @@ const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// Small frames are collected up to this much before they are written: one system call for a
 /// burst.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// What a frame's head and what is read ahead of it may add to a message.
+const FRAMING_BYTES_MAX: usize = READ_BUFFER_BYTES + 256;
 
 /// Bounds the messages that are handled before they are written: a burst, not a flood.
 const MAIL_BATCH_MAX: usize = 32;
@@ -89,12 +93,15 @@ where
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_frame_size(limit)
         .max_message_size(limit);
+    let mut task = Task::new(setup);
+    let stream = Metered::new(stream, task.allowance.clone());
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = websocket.split();
-    let mut task = Task::new(setup);
     let end = task.serve(&mut sink, &mut stream).await;
     // First the room, which must not wait for a slow goodbye.
     task.finish().await;
+    // What comes now is thrown away.
+    task.allowance.renew(None);
     let mut websocket = stream.reunite(sink).expect("both halves are of one socket");
     let closing = close(&mut websocket, &mut task.outgoing, end);
     if timeout(LINGER_MAX, closing).await.is_err() {
@@ -112,6 +119,8 @@ struct Task<A: Application> {
     inbox: Inbox<Info<A>>,
     mailbox: Mailbox<Info<A>>,
     outgoing: Outgoing,
+    /// What may be read before the next message is whole.
+    allowance: Allowance,
     /// When a ping is due if nothing is heard until then.
     next_ping: Option<Instant>,
 }
@@ -128,7 +137,9 @@ impl<A: Application> Task<A> {
         } = setup;
         let now = Instant::now();
         let (inbox, mailbox) = Inbox::new::<A::Channel>(now);
+        let allowance = Allowance::new(options.message_bytes_max_before_join + FRAMING_BYTES_MAX);
         Task {
+            allowance,
             core: Socket::new(version, options.idle_timeout, now),
             next_ping: options.ping_after.map(|after| now + after),
             outgoing: Outgoing::default(),
@@ -167,12 +178,16 @@ impl<A: Application> Task<A> {
                 () = tick.as_mut() => Event::Tick,
             };
             let ticked = matches!(event, Event::Tick);
+            let is_message = matches!(event, Event::Message(_));
             let end = match self.handle(event) {
                 Some(end) => Some(end),
                 None => self.drain().await,
             };
             if let Some(end) = end {
                 return end;
+            }
+            if is_message {
+                self.renew_allowance();
             }
             if ticked {
                 tick.as_mut().reset(self.deadline().into());
@@ -304,6 +319,13 @@ impl<A: Application> Task<A> {
         }
     }
 
+    /// Allows the next message; only who is in a channel may send large ones.
+    fn renew_allowance(&self) {
+        let bytes = self.options.message_bytes_max_before_join + FRAMING_BYTES_MAX;
+        let is_stranger = self.core.channels() == 0;
+        self.allowance.renew(is_stranger.then_some(bytes));
+    }
+
     fn ping(&mut self, now: Instant) {
         if self.next_ping.is_some_and(|due| due <= now) {
             self.next_ping = self.options.ping_after.map(|after| now + after);
@@ -328,6 +350,7 @@ fn end_of(error: &Error) -> End {
     let code = match error {
         Error::Utf8(_) => 1007,
         Error::Capacity(_) => 1009,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => 1009,
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return End::Gone,
         Error::Protocol(_) | Error::AttackAttempt => 1002,
         _ => return End::Gone,
