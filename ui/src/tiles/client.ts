@@ -52,7 +52,7 @@ export class TileClient {
 
   /** Opens the socket before anything is shown, so that the first picture need not wait for it. */
   open(): void {
-    if (this.#socket === null) void this.#connect();
+    void this.#connect();
   }
 
   /** Shows `tile` on a canvas, `height` device pixels high, until closed. */
@@ -162,7 +162,8 @@ export class TileClient {
   }
 
   async #connect(): Promise<void> {
-    if (this.#isConnecting || this.#isClosed || this.#cancelRetry !== null) return;
+    const isUnderWay = this.#isConnecting || this.#socket !== null || this.#cancelRetry !== null;
+    if (isUnderWay || this.#isClosed) return;
     this.#isConnecting = true;
     try {
       const [access, decodes] = await Promise.all([this.#environment.access(), this.#environment.decodesVp8()]);

@@ -31,6 +31,10 @@ describe("the socket", () => {
 
   test("can be opened before anything is shown, and then says that nothing is", async () => {
     client.open();
+    await settle();
+    const end = client.wantLevels();
+    end();
+    await settle();
     await environment.open();
     client.open();
     await settle();
