@@ -24,6 +24,8 @@ describe("settings", () => {
     await expectAccessible();
     await fireEvent.click(byId("back"));
     expect(has("home")).toBe(true);
+    await new Promise(requestAnimationFrame);
+    expect(document.activeElement).toBe(byId("settings-button"));
   });
 
   test("close on Esc", async () => {

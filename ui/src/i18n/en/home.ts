@@ -14,6 +14,7 @@ export const home = {
   noRooms: "No rooms yet",
   noRoomsHint: "Host one and send its link, or join with a link that you were given.",
   hostRoom: "Host a room",
+  roomName: "Name of the room",
   roomOf: (name: string) => `${name}'s room`,
   ourRoom: "Our room",
   host: "Host",
