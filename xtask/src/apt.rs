@@ -37,6 +37,9 @@ pub const TEST: &[&str] = &[
     "pulseaudio-utils",
 ];
 
+/// What the slow suites need: an emulated machine and what its system is made of.
+pub const SLOW: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "kmod"];
+
 /// Installs the packages of `lists` that are missing.
 ///
 /// Fails with a sentence and the next step when that takes rights this user has not. On a system
@@ -55,10 +58,15 @@ pub fn ensure(lists: &[&[&str]]) -> Result<()> {
         return Ok(());
     }
     println!("Installing {} (this can take minutes)", missing.join(" "));
-    apt_get(&["update", "-qq"])?;
+    refresh()?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
     apt_get(&install)
+}
+
+/// Learns which packages there are now.
+pub fn refresh() -> Result<()> {
+    apt_get(&["update", "-qq"])
 }
 
 fn missing<'a>(wanted: &[&'a str]) -> Result<Vec<&'a str>> {

@@ -7,6 +7,7 @@
 mod apt;
 mod bench;
 mod call;
+mod camera_machine;
 mod deny;
 mod fixtures;
 mod fuzz;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{cargo, run as run_command, tee};
 use crate::room_server::snug_server;
 use crate::steps::{self, Session, Step};
-use crate::{apt, deny, fixtures, ui};
+use crate::{apt, camera_machine, deny, fixtures, ui};
 
 /// Tells the scenarios which program to drive: the one of the build step. Without it they would
 /// have cargo build it once more, in the middle of a test.
@@ -70,10 +70,19 @@ const TESTS: Step = Step {
     run: tests,
 };
 
+const CAMERA: Step = Step {
+    name: "camera",
+    what: "the kernel's test camera in a machine of its own (slow)",
+    run: |session| camera_machine::run(&mut session.tally),
+};
+
 /// Everything. What fails fastest comes first, so that a slip is told in seconds.
 const ALL: &[Step] = &[
     INSTALL, FORMAT, UI, FIXTURES, DENY, CLIPPY, DOC, BUILD, TESTS,
 ];
+
+/// What `--slow` adds.
+const SLOW_STEPS: &[Step] = &[CAMERA];
 
 /// What is worth running before each commit.
 const QUICK: &[Step] = &[INSTALL, FORMAT, UI, CLIPPY, ARCHITECTURE, CORES];
@@ -90,16 +99,21 @@ const SANS_IO: &[&str] = &[
 /// Runs the steps that CI runs, or those that `options` ask for.
 pub fn run(options: &[&str]) -> Result<()> {
     let mut session = Session::default();
-    let mut steps: Vec<&Step> = ALL.iter().collect();
+    let mut only = None;
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
         match *option {
             "--list" => return list(),
             "--slow" => session.slow = true,
-            "--only" => steps = named(rest.next().context("--only needs the name of a step")?)?,
+            "--only" => only = Some(rest.next().context("--only needs the name of a step")?),
             other => bail!("`{other}` is unknown; it takes --list, --only STEP[,STEP] and --slow"),
         }
     }
+    let steps = match only {
+        Some(names) => named(names)?,
+        None if session.slow => ALL.iter().chain(SLOW_STEPS).collect(),
+        None => ALL.iter().collect(),
+    };
     steps::run(&steps, session)
 }
 
@@ -116,7 +130,7 @@ pub fn setup() -> Result<()> {
 }
 
 fn list() -> Result<()> {
-    for step in ALL {
+    for step in ALL.iter().chain(SLOW_STEPS) {
         println!("{:<14} {}", step.name, step.what);
     }
     Ok(())
@@ -124,7 +138,7 @@ fn list() -> Result<()> {
 
 fn named(names: &str) -> Result<Vec<&'static Step>> {
     let find = |name: &str| {
-        let mut known = ALL.iter().chain(QUICK);
+        let mut known = ALL.iter().chain(QUICK).chain(SLOW_STEPS);
         known
             .find(|step| step.name == name)
             .with_context(|| format!("no step is called `{name}`; --list names them"))

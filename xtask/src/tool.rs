@@ -31,7 +31,8 @@ pub fn install(name: &str, version: &str) -> Result<PathBuf> {
     Ok(tool)
 }
 
-fn cache_folder() -> PathBuf {
+/// Names the folder that outlives builds and clones: `snug-tools` in the user's cache.
+pub fn cache_folder() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

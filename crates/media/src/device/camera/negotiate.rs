@@ -280,7 +280,7 @@ fn cost(format: &CameraFormat, wish: CameraWish) -> f64 {
     let rate = if rate.abs() < 0.01 { 0.0 } else { rate };
     let distortion = (shape(format.width, format.height) / shape(wish.width, wish.height)).ln();
     weigh(pixels, [3.0, 1.0])
-        + weigh(rate, [4.0, 0.3])
+        + weigh(rate, [5.0, 0.3])
         + distortion.abs()
         + coding_cost(format.pixels)
 }

@@ -123,9 +123,10 @@ impl Recorded {
         Self::new(offered.into(), state, Some(fraction(1, 30)))
     }
 
-    /// vivid of Linux 6.1 as it is when it is loaded: RGB565, and 2/25 of a second.
+    /// vivid of Linux 6.1, the kernel's test camera: what is large is slow, one rate is 2/25. Put
+    /// into the kind of state that some cameras power on in: a format that nobody reads.
     pub(super) fn vivid() -> Self {
-        let intervals: Vec<Intervals> = [
+        let rates = [
             (1, 1),
             (1, 2),
             (1, 4),
@@ -138,9 +139,8 @@ impl Recorded {
             (1, 40),
             (1, 50),
             (1, 60),
-        ]
-        .map(|(numerator, denominator)| Intervals::Discrete(fraction(numerator, denominator)))
-        .into();
+        ];
+        let interval = |&(n, d): &(u32, u32)| Intervals::Discrete(fraction(n, d));
         let sizes = [
             (320, 180),
             (640, 360),
@@ -149,12 +149,17 @@ impl Recorded {
             (1920, 1080),
             (3840, 2160),
         ];
+        let sizes = || {
+            let sizes = sizes.iter().enumerate().map(|(n, &(width, height))| {
+                let intervals = rates[..12 - 2 * n].iter().map(interval).collect();
+                (Sizes::Discrete(width, height), intervals)
+            });
+            sizes.collect()
+        };
         let fourccs = [*b"RGBP", *b"AR15", *b"YUYV", *b"NV12", *b"YU12", *b"GREY"];
         let offered = fourccs.map(|fourcc| Offered {
             fourcc,
-            sizes: sizes
-                .map(|(w, h)| (Sizes::Discrete(w, h), intervals.clone()))
-                .into(),
+            sizes: sizes(),
         });
         Self::new(
             offered.into(),
