@@ -69,6 +69,23 @@ describe("tiles", () => {
     expect(tileOf("me").dataset["me"]).toBe("true");
   });
 
+  test("move to new places when somebody comes or a drawer opens, not while the window is dragged", async () => {
+    const { say, app, container } = await showRoom(four);
+    vi.useFakeTimers();
+    const isMoving = () => container.querySelector(".stage")?.classList.contains("moving");
+    expect(isMoving()).toBe(false);
+    resizeWindow(1000, 700);
+    await tick();
+    expect(isMoving()).toBe(false);
+    await say({ stage: six.stage });
+    expect(isMoving()).toBe(true);
+    await vi.advanceTimersByTimeAsync(320);
+    expect(isMoving()).toBe(false);
+    app.ui.openDrawer("people");
+    await tick();
+    expect(isMoving()).toBe(true);
+  });
+
   test("fit the stage as the look has it", async () => {
     await showRoom(four);
     expect(tiles().map(({ style }) => [style.width, style.height])).toEqual(Array(4).fill(["538px", "286px"]));
