@@ -8,7 +8,6 @@ export const home = {
   nameUnusable: "This name holds signs that nobody can see. Type it again.",
   roomsLabel: "Rooms",
   rooms: "Rooms you joined",
-  joinRecent: (room: string, host: string) => `Join ${room} on ${host}`,
   forget: (room: string) => `Remove ${room} from this list`,
   forgetShort: "Remove",
   noRooms: "No rooms yet",
