@@ -5,10 +5,27 @@
 //! again, so a choice can be kept; `None` in place of an id is the one that the system prefers.
 
 pub mod camera;
+mod elastic;
+mod intake;
+mod microphone;
+mod outflow;
+#[cfg(target_os = "linux")]
+mod pulse;
+mod sound;
+mod speaker;
+mod stream;
+mod watch;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use camera::list as cameras;
+pub use microphone::Microphone;
+pub use sound::{microphones, speakers};
+pub use speaker::Speaker;
+pub use stream::SoundCounters;
+pub use watch::DeviceWatch;
 
 /// Names one device, the same one after every start. Its text is for machines, not for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ pub mod bench;
 pub mod device;
 pub mod error;
 pub mod frame;
+pub mod level;
 pub mod monitor;
 pub mod opus;
 pub mod playout;

@@ -32,12 +32,7 @@ pub struct Resampler {
     from_hz: u32,
     /// Numerator over 48 000 of the distance from the newest needed input sample.
     fraction: u32,
-    taps: usize,
-    /// `PHASES + 1` rows of `taps` coefficients, oldest sample first.
-    table: Vec<f32>,
-    /// The last `taps` inputs twice over, so that a window is always one slice.
-    history: Vec<f32>,
-    cursor: usize,
+    between: Interpolator,
     primed: bool,
 }
 
@@ -48,16 +43,10 @@ impl Resampler {
         if !RATES_HZ.contains(&from_hz) {
             return None;
         }
-        let narrowing = (f64::from(SAMPLE_RATE) / f64::from(from_hz)).min(1.0);
-        let half = (HALF_WIDTH as f64 / narrowing).ceil() as usize;
-        let taps = 2 * half;
         Some(Self {
             from_hz,
             fraction: 0,
-            taps,
-            table: kernel_table(half, narrowing * CUTOFF),
-            history: vec![0.0; 2 * taps],
-            cursor: 0,
+            between: Interpolator::new(from_hz, SAMPLE_RATE, HALF_WIDTH),
             primed: false,
         })
     }
@@ -72,28 +61,56 @@ impl Resampler {
         }
         if !self.primed {
             self.primed = true;
-            for _ in 0..=self.taps / 2 {
-                self.push(next());
+            for _ in 0..=self.between.taps / 2 {
+                self.between.push(next());
             }
         }
         for sample in out {
-            *sample = self.interpolate();
+            let fraction = self.fraction as f32 / SAMPLE_RATE as f32;
+            *sample = self.between.at(fraction);
             self.fraction += self.from_hz;
             while self.fraction >= SAMPLE_RATE {
                 self.fraction -= SAMPLE_RATE;
-                self.push(next());
+                self.between.push(next());
             }
         }
     }
+}
 
-    fn push(&mut self, sample: f32) {
+/// Knows the last few input samples and gives values between the middle two of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Interpolator {
+    taps: usize,
+    /// `PHASES + 1` rows of `taps` coefficients, oldest sample first.
+    table: Vec<f32>,
+    /// The last `taps` inputs twice over, so that a window is always one slice.
+    history: Vec<f32>,
+    cursor: usize,
+}
+
+impl Interpolator {
+    /// Tables a kernel with `half_width` zero crossings on each side of its middle.
+    pub(crate) fn new(from_hz: u32, to_hz: u32, half_width: usize) -> Self {
+        let narrowing = (f64::from(to_hz) / f64::from(from_hz)).min(1.0);
+        let half = (half_width as f64 / narrowing).ceil() as usize;
+        let taps = 2 * half;
+        Self {
+            taps,
+            table: kernel_table(half, narrowing * CUTOFF),
+            history: vec![0.0; 2 * taps],
+            cursor: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, sample: f32) {
         self.history[self.cursor] = sample;
         self.history[self.cursor + self.taps] = sample;
         self.cursor = (self.cursor + 1) % self.taps;
     }
 
-    fn interpolate(&self) -> f32 {
-        let position = self.fraction as f32 / SAMPLE_RATE as f32 * PHASES as f32;
+    /// Gives the value `fraction` (0 to 1) of the way from one middle sample to the next.
+    pub(crate) fn at(&self, fraction: f32) -> f32 {
+        let position = fraction * PHASES as f32;
         let phase = (position as usize).min(PHASES - 1);
         let between = position - phase as f32;
         let rows = &self.table[phase * self.taps..(phase + 2) * self.taps];

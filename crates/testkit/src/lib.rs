@@ -26,6 +26,7 @@ pub mod netns;
 pub mod process;
 pub mod proxy;
 pub mod psnr;
+pub mod pulse;
 pub mod scripted;
 pub mod sniffer;
 pub mod strip;
