@@ -36,6 +36,7 @@ function type(testid: string, text: string): void {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+const LONG = "Wolfeschlegelsteinhausenbergerdorff-Zeus";
 const withRecent = { ...atHome, recent };
 const joining = (step: "reaching_host" | "agreeing_keys" | "entering", host: string | null): Snapshot => ({
   ...atHome,
@@ -72,10 +73,17 @@ export const states: Record<string, Show> = {
   }),
   "home-host-sheet": page(withRecent, () => press("open-host")),
   "home-join-sheet": page(withRecent, () => press("open-join")),
+  "home-long": page({
+    ...withRecent,
+    settings: { ...settings, name: LONG },
+    devices: { ...atHome.devices, cameras: [{ id: "c", name: `${LONG} ${LONG}`, is_default: true }] },
+    recent: Array.from({ length: 8 }, (_, at) => ({ link: `l${at}`, room: `${LONG} ${LONG}`, host: `${LONG}.example:7684` })),
+  }),
   joining: page(joining("agreeing_keys", "192.168.1.20:7684")),
   opening: page(joining("entering", null)),
   "join-no-answer": page(failed("no_answer")),
   "join-changed-key": page(failed("changed_key")),
+  "joining-long": page({ ...atHome, stage: { kind: "joining", room: `${LONG} ${LONG}`, host: `${LONG}.example:7684`, step: "reaching_host" } }),
   settings: page(atHome, () => press("settings-button")),
   "settings-bare": page(bare, () => press("settings-button")),
   "settings-appearance": page(atHome, () => {
