@@ -1,5 +1,6 @@
-// How loud everybody is, and who therefore speaks. Loudness comes 20 times a second; the set of
-// speakers changes a few times a minute, and only then do tiles redraw.
+// How loud everybody is, and who therefore speaks. Loudness comes whenever it changes, at most 20
+// times a second, and holds until it comes again; the set of speakers changes a few times a
+// minute, and only then do tiles redraw.
 
 import type { Levels } from "../ipc/types";
 import { fullness, hearVoices, voicesDeadline, type Voices } from "../rules/speaking";
@@ -8,6 +9,7 @@ export class LevelsStore {
   #me = $state(0);
   #speaking = $state.raw<ReadonlySet<string>>(new Set());
   #voices: Voices = new Map();
+  #people: Levels["people"] = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #now: () => number;
 
@@ -28,25 +30,29 @@ export class LevelsStore {
   /** Takes in one round of loudness. */
   accept(levels: Levels): void {
     this.#me = fullness(levels.me);
-    this.#hear(levels.people);
+    // What was said last held until this moment.
+    this.#voices = hearVoices(this.#voices, this.#people, this.#now());
+    this.#people = levels.people;
+    this.#hear();
   }
 
   /** Forgets everything: nothing is heard any more, as outside a room or while hidden. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#me = 0;
+    this.#people = {};
     this.#voices = new Map();
     if (this.#speaking.size > 0) this.#speaking = new Set();
   }
 
-  #hear(people: Readonly<Record<string, number>>): void {
+  #hear(): void {
     const now = this.#now();
-    this.#voices = hearVoices(this.#voices, people, now);
+    this.#voices = hearVoices(this.#voices, this.#people, now);
     if (!isSameSet(this.#speaking, this.#voices)) this.#speaking = new Set(this.#voices.keys());
     clearTimeout(this.#timer);
     const deadline = voicesDeadline(this.#voices);
-    // Rings also go when rounds stop coming.
-    if (deadline !== null) this.#timer = setTimeout(() => this.#hear({}), Math.max(1, deadline - now));
+    // A ring goes a while after the last word, when nothing may come any more.
+    if (deadline !== null) this.#timer = setTimeout(() => this.#hear(), Math.max(1, deadline - now));
   }
 }
 

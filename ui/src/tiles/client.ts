@@ -15,6 +15,8 @@ const RESIZE_MS = 40;
 const AT_ONCE_MS = 0;
 /** How long a tile is left out of what is watched, so that it begins with a keyframe again. */
 const RESTART_MS = 120;
+/** Nothing is heard: what listeners are told when nobody tells the page any more. */
+const SILENCE: Levels = { me: null, people: {} };
 const RECONNECT_MS = [250, 500, 1000, 2000] as const;
 /** Heights are asked for in steps, so that a moving edge does not ask for every pixel. */
 const HEIGHT_STEP = 30;
@@ -154,11 +156,19 @@ export class TileClient {
   }
 
   #visibilityChanged(): void {
-    if (this.#environment.isHidden()) {
-      for (const stream of this.#streams.values()) stream.rest();
-    }
+    if (this.#environment.isHidden()) this.#rest();
     // At once: a hidden page's timers are slow.
     this.#say();
+  }
+
+  /** Lets go of everything that comes from the program: for a while nothing will. */
+  #rest(): void {
+    for (const stream of this.#streams.values()) stream.rest();
+    this.#tell(SILENCE);
+  }
+
+  #tell(levels: Levels): void {
+    for (const listener of this.#listeners) listener(levels);
   }
 
   async #connect(): Promise<void> {
@@ -201,7 +211,7 @@ export class TileClient {
       if (this.#socket !== socket) return;
       this.#socket = null;
       this.#isOpen = false;
-      for (const stream of this.#streams.values()) stream.rest();
+      this.#rest();
       this.#retryLater();
     };
   }
@@ -221,7 +231,7 @@ export class TileClient {
     // Frames that were on their way when the page was hidden are late.
     if (frame === null || this.#environment.isHidden()) return;
     if (frame.kind === "levels") {
-      for (const listener of this.#listeners) listener(frame.levels);
+      this.#tell(frame.levels);
       return;
     }
     if (!this.#resting.has(frame.tile)) this.#streams.get(frame.tile)?.take(frame);

@@ -32,19 +32,27 @@ describe("LevelsStore", () => {
     vi.useRealTimers();
   });
 
-  test("keeps the same set while the same people speak, and ends by itself", () => {
+  test("keeps the same set while the same people speak, however long nothing changes", () => {
     const levels = new LevelsStore(() => Date.now());
     levels.accept({ me: -35, people: { mara: -20 } });
-    const speaking = levels.speaking;
+    const { speaking } = levels;
     expect([...speaking]).toEqual(["mara"]);
     expect(levels.me).toBe(0.5);
-    vi.advanceTimersByTime(300);
-    levels.accept({ me: null, people: { mara: -20 } });
+    vi.advanceTimersByTime(60_000);
+    levels.accept({ me: null, people: { mara: -21 } });
     expect(levels.speaking).toBe(speaking);
-    vi.advanceTimersByTime(399);
+  });
+
+  test("lets a ring go 400 ms after the voice", () => {
+    const levels = new LevelsStore(() => Date.now());
+    levels.accept({ me: null, people: { mara: -20 } });
+    vi.advanceTimersByTime(1000);
+    levels.accept({ me: null, people: { mara: -90 } });
+    vi.advanceTimersByTime(390);
     expect(levels.speaking.has("mara")).toBe(true);
-    vi.advanceTimersByTime(2);
+    vi.advanceTimersByTime(410);
     expect(levels.speaking.size).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("forgets everything at once", () => {

@@ -279,6 +279,20 @@ describe("painting", () => {
   });
 });
 
+test("nobody is heard any more when the page is hidden or the socket closes", async () => {
+  const listener = vi.fn();
+  client.onLevels(listener);
+  client.wantLevels();
+  await environment.open();
+  environment.socket.receive(levelsMessage({ me: -20, people: { a: -20 } }));
+  environment.hide(true);
+  expect(listener.mock.lastCall).toEqual([{ me: null, people: {} }]);
+  environment.hide(false);
+  environment.socket.receive(levelsMessage({ me: -20, people: { a: -20 } }));
+  environment.socket.onclose?.(new CloseEvent("close"));
+  expect(listener.mock.lastCall).toEqual([{ me: null, people: {} }]);
+});
+
 test("loudness goes to whoever listens", async () => {
   const listener = vi.fn();
   const end = client.onLevels(listener);
