@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 /// Everything on screen that the program decides. Sent whole at every change, at most 20 times a
 /// second, as the event `snapshot`.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct Snapshot {
     /// Grows with every change; an older one that comes late is ignored.
     pub revision: u32,
@@ -32,10 +32,11 @@ pub struct Snapshot {
 }
 
 /// Where the person is.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Stage {
     /// Outside any room.
+    #[default]
     Home,
     /// On the way into one.
     Joining(Joining),
@@ -132,7 +133,7 @@ pub enum MicrophoneState {
 }
 
 /// The person's own devices as they are now.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct Me {
     /// Camera.
     pub camera: DeviceState,
@@ -145,7 +146,7 @@ pub struct Me {
 }
 
 /// One device of the person.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct DeviceState {
     /// The person wants it on. Survives reconnects, device changes and restarts of the device.
     pub is_on: bool,

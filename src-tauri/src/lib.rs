@@ -3,27 +3,41 @@
 //! Knows: Tauri, and which part of Snug answers what the page asks. Refuses to know: how rooms,
 //! packets and pictures work; the library crates do. Nothing below this crate knows of Tauri.
 //!
-//! Start from [`run`], the whole program: a headless command when there are arguments, else the
-//! window ([`open_window`]).
+//! Start from [`run`], the whole program: a headless command, or the window ([`open_window`]) that
+//! shows what the [`bridge`] decides and sends pictures through the [`tiles`] socket.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+pub mod bridge;
+pub mod cli;
+mod commands;
+mod deep_link;
 pub mod ipc;
+mod logging;
 pub mod settings;
+pub mod tiles;
 mod window;
 
 pub use window::{Error, open_window};
+
+use cli::Start;
 
 /// Runs the program. `arguments` starts with the program's name.
 ///
 /// The headless commands branch off before anything touches Tauri: they work on a machine without
 /// a display.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    if arguments.len() > 1 {
-        return snug_cli::run(arguments);
-    }
-    match open_window() {
+    let opened = match cli::parse(arguments) {
+        Start::Window(window) => open_window(window),
+        Start::Headless(arguments) => {
+            if cli::print_help(&arguments).is_err() {
+                return ExitCode::FAILURE;
+            }
+            return snug_cli::run(arguments);
+        }
+    };
+    match opened {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -1,5 +1,7 @@
 //! What is remembered across starts.
 
+pub mod file;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

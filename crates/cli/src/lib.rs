@@ -22,6 +22,7 @@ mod serve;
 mod source;
 
 pub use exit::{Exit, Failure};
+pub use serve::stop_asked;
 
 use args::Command;
 

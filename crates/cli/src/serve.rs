@@ -55,7 +55,7 @@ fn announce_ready(server: &Server) -> Result<(), Failure> {
 }
 
 /// Waits for SIGINT or SIGTERM.
-pub(crate) async fn stop_asked() -> std::io::Result<()> {
+pub async fn stop_asked() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,0 +1,168 @@
+//! Opens what the person chose, with taps for their own tile, meter and ears.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use snug_media::error::InputRole;
+use snug_media::source::{
+    AudioTap, TappedAudio, TappedVideo, TestPattern, Tone, VideoTap, WavFile, Y4mFile,
+};
+use snug_media::{AudioSource, BLOCK_SAMPLES, CapturedFrame, VideoSource};
+
+use super::capture::{Input, Opened};
+use super::problem::{no_device, of_media};
+use crate::ipc::Problem;
+use crate::tiles::Tiles;
+
+/// Pictures a second of the test pattern.
+const PATTERN_FPS: u32 = 30;
+/// Size of the test pattern.
+const PATTERN_SIZE: (u32, u32) = (640, 360);
+/// The test tone, and its peak as a share of full scale (-12 dBFS).
+const TONE: (f64, f32) = (1000.0, 0.25);
+
+/// Least time between two pictures of one's own: 15 a second are enough to see how one looks.
+const PREVIEW_INTERVAL: Duration = Duration::from_millis(66);
+/// The same in a room, where one's own tile stands beside the others: 25 a second.
+const ROOM_INTERVAL: Duration = Duration::from_millis(40);
+
+/// How much too early a picture may come and still count as on time: cameras are not that
+/// regular, and leaving out every other one would halve the rate.
+const EARLY: Duration = Duration::from_millis(8);
+
+pub(crate) type Picture = Box<dyn VideoSource>;
+pub(crate) type Sound = Box<dyn AudioSource>;
+
+/// Who looks on and listens while something is captured.
+#[derive(Clone)]
+pub(crate) struct Taps {
+    tiles: Tiles,
+    /// The person is in a room.
+    in_room: Arc<AtomicBool>,
+}
+
+impl Taps {
+    /// Sends what is seen and heard to `tiles`.
+    pub(crate) fn new(tiles: Tiles) -> Self {
+        Self {
+            tiles,
+            in_room: Arc::default(),
+        }
+    }
+
+    /// Notes whether the person is in a room.
+    pub(crate) fn set_in_room(&self, in_room: bool) {
+        self.in_room.store(in_room, Ordering::Relaxed);
+    }
+}
+
+/// Opens a camera, test pattern or film. May take a second: call it where waiting is fine.
+pub(crate) fn open_camera(input: &Input, taps: &Taps) -> Result<Opened<Picture>, Problem> {
+    let (source, name): (Picture, String) = match input {
+        Input::Device(_) => return Err(no_device(InputRole::Camera)),
+        Input::Test => {
+            let (width, height) = PATTERN_SIZE;
+            let pattern = TestPattern::new(width, height, PATTERN_FPS);
+            let pattern = pattern.map_err(|error| of_media(&error, None))?;
+            (Box::new(pattern), "Test pattern".to_owned())
+        }
+        Input::File(path) => {
+            let name = file_name(path);
+            let film = Y4mFile::open(path).map_err(|error| of_media(&error, Some(&name)))?;
+            (Box::new(film), name)
+        }
+    };
+    let size = Some(source.size());
+    let tap = Arc::new(OwnPicture::new(taps.clone()));
+    let source = Box::new(TappedVideo::new(source, tap));
+    Ok(Opened { source, name, size })
+}
+
+/// Opens a microphone, test tone or recording. May take a second.
+pub(crate) fn open_microphone(input: &Input, taps: &Taps) -> Result<Opened<Sound>, Problem> {
+    let (source, name): (Sound, String) = match input {
+        Input::Device(_) => return Err(no_device(InputRole::Microphone)),
+        Input::Test => {
+            let (hertz, peak) = TONE;
+            (Box::new(Tone::new(hertz, peak)), "Test tone".to_owned())
+        }
+        Input::File(path) => {
+            let name = file_name(path);
+            let file = WavFile::open(path).map_err(|error| of_media(&error, Some(&name)))?;
+            (Box::new(file), name)
+        }
+    };
+    let tap = Arc::new(OwnSound { taps: taps.clone() });
+    let source = Box::new(TappedAudio::new(source, tap));
+    Ok(Opened {
+        source,
+        name,
+        size: None,
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Sends one's own pictures to the page, a few of them a second.
+struct OwnPicture {
+    taps: Taps,
+    /// When the next picture is due, on the source's clock in microseconds.
+    due_us: AtomicU64,
+}
+
+impl OwnPicture {
+    fn new(taps: Taps) -> Self {
+        Self {
+            taps,
+            due_us: AtomicU64::new(0),
+        }
+    }
+
+    fn is_due(&self, at: Duration) -> bool {
+        let in_room = self.taps.in_room.load(Ordering::Relaxed);
+        let interval = if in_room {
+            ROOM_INTERVAL
+        } else {
+            PREVIEW_INTERVAL
+        };
+        let due = Duration::from_micros(self.due_us.load(Ordering::Relaxed));
+        if at + EARLY < due {
+            return false;
+        }
+        // Keeps the beat where it can, and starts afresh after a pause.
+        let next = (due + interval).max(at + interval / 2);
+        let next = u64::try_from(next.as_micros()).unwrap_or(u64::MAX);
+        self.due_us.store(next, Ordering::Relaxed);
+        true
+    }
+}
+
+impl VideoTap for OwnPicture {
+    fn see(&self, picture: &CapturedFrame) {
+        if self.taps.tiles.is_own_watched() && self.is_due(picture.at) {
+            self.taps.tiles.send_own(picture.at, &picture.frame);
+        }
+    }
+}
+
+/// Notes how loud one's own microphone is.
+struct OwnSound {
+    taps: Taps,
+}
+
+impl AudioTap for OwnSound {
+    fn hear(&self, block: &[f32; BLOCK_SAMPLES]) {
+        self.taps.tiles.levels().note_mine(level_dbfs(block));
+    }
+}
+
+/// Gives the loudness of a block: its mean power in dB below full scale.
+fn level_dbfs(block: &[f32]) -> f32 {
+    let power = block.iter().map(|value| value * value).sum::<f32>() / block.len().max(1) as f32;
+    10.0 * power.max(f32::MIN_POSITIVE).log10()
+}
