@@ -153,6 +153,8 @@ impl Error {
             Error::UntrustedCertificate { .. } => "untrusted_certificate",
             Error::MediaKey { .. } => "media_key",
             Error::NotSnug { .. } => "not_snug",
+            // The same end, told by the room or seen by us.
+            Error::Refused { code, .. } if code == ReasonCode::RoomClosed.code() => "room_closed",
             Error::Refused { .. } => "refused",
             Error::Removed { .. } => "removed",
             Error::RoomClosed { .. } => "room_closed",

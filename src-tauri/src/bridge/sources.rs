@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use snug_media::device::camera::{Camera, CameraWish};
 use snug_media::error::InputRole;
 use snug_media::source::{
     AudioTap, TappedAudio, TappedVideo, TestPattern, Tone, VideoTap, WavFile, Y4mFile,
@@ -16,6 +17,11 @@ use super::problem::{no_device, of_media};
 use crate::ipc::Problem;
 use crate::tiles::Tiles;
 
+/// Pictures a second asked of a camera.
+const CAMERA_FPS: u32 = 30;
+/// Processor cores from which on a camera is asked for 720 rows: encoding them takes most of one,
+/// and decoding the others' a good part of a second.
+const CORES_FOR_720: usize = 6;
 /// Pictures a second of the test pattern.
 const PATTERN_FPS: u32 = 30;
 /// Size of the test pattern.
@@ -61,7 +67,12 @@ impl Taps {
 /// Opens a camera, test pattern or film. May take a second: call it where waiting is fine.
 pub(crate) fn open_camera(input: &Input, taps: &Taps) -> Result<Opened<Picture>, Problem> {
     let (source, name): (Picture, String) = match input {
-        Input::Device(_) => return Err(no_device(InputRole::Camera)),
+        Input::Device(id) => {
+            let camera = Camera::open(id.as_ref(), camera_wish());
+            let camera = camera.map_err(|error| of_media(&error, name_of(&error)))?;
+            let name = camera.info().name.clone();
+            (Box::new(camera), name)
+        }
         Input::Test => {
             let (width, height) = PATTERN_SIZE;
             let pattern = TestPattern::new(width, height, PATTERN_FPS);
@@ -78,6 +89,27 @@ pub(crate) fn open_camera(input: &Input, taps: &Taps) -> Result<Opened<Picture>,
     let tap = Arc::new(OwnPicture::new(taps.clone()));
     let source = Box::new(TappedVideo::new(source, tap));
     Ok(Opened { source, name, size })
+}
+
+/// What is asked of a camera: 720 rows where this computer can encode them beside everything else
+/// that a call does, else a quarter of the pixels.
+fn camera_wish() -> CameraWish {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (width, height) = if cores >= CORES_FOR_720 {
+        (1280, 720)
+    } else {
+        (640, 360)
+    };
+    let fps = CAMERA_FPS;
+    CameraWish { width, height, fps }
+}
+
+/// What the device of an error calls itself.
+fn name_of(error: &snug_media::Error) -> Option<&str> {
+    match error {
+        snug_media::Error::Device { name, .. } if !name.is_empty() => Some(name),
+        _ => None,
+    }
 }
 
 /// Opens a microphone, test tone or recording. May take a second.
