@@ -1,8 +1,14 @@
-//! What coding costs on this machine, for `cargo xtask bench`.
+//! What coding and capturing cost on this machine, for `cargo xtask bench`.
 
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use crate::device::camera::{self, CameraFormat};
 use crate::error::Error;
+#[cfg(target_os = "linux")]
+use crate::frame::I420Frame;
+#[cfg(target_os = "linux")]
+use crate::scale::scale_to_height;
 use crate::source::{AudioSource, TestPattern, Tone};
 use crate::{BLOCK_SAMPLES, opus, vp8};
 
@@ -26,6 +32,40 @@ pub struct AudioCost {
     pub encode_ms: f64,
     /// Mean time to decode 20 ms, in milliseconds.
     pub decode_ms: f64,
+}
+
+/// Time of taking in what a camera gives.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct CaptureCost {
+    /// Median time to make a picture of what lies in the camera's buffer, in milliseconds.
+    pub convert_ms: f64,
+    /// Median time to scale it to 360 rows, the size of an own tile, in milliseconds.
+    pub scale_ms: f64,
+}
+
+/// Takes in `bytes`, one picture as a camera of `format` puts it into a buffer, `pictures` times
+/// (at least once).
+///
+/// # Errors
+/// [`Error::Device`] when the bytes are no such picture.
+#[cfg(target_os = "linux")]
+pub fn capture(format: CameraFormat, bytes: &[u8], pictures: u32) -> Result<CaptureCost, Error> {
+    let (mut converting, mut scaling) = (Vec::new(), Vec::new());
+    let mut convert = camera::converter(format);
+    let mut small = I420Frame::default();
+    let pictures = pictures.max(1);
+    for _ in 0..pictures {
+        let started = Instant::now();
+        let picture = convert(bytes)?;
+        converting.push(started.elapsed());
+        let started = Instant::now();
+        scale_to_height(&picture, 360, &mut small);
+        scaling.push(started.elapsed());
+    }
+    Ok(CaptureCost {
+        convert_ms: median_ms(converting),
+        scale_ms: median_ms(scaling),
+    })
 }
 
 /// Encodes and decodes `pictures` (at least 1) of the test pattern with `config`.
@@ -93,6 +133,12 @@ pub fn audio(config: opus::EncoderConfig, packets: u32) -> Result<AudioCost, Err
     })
 }
 
+#[cfg(target_os = "linux")]
+fn median_ms(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1_000.0
+}
+
 fn mean_ms(total: Duration, count: u32) -> f64 {
     total.as_secs_f64() * 1_000.0 / f64::from(count)
 }
@@ -107,6 +153,18 @@ mod tests {
         println!("{cost:?}");
         assert!(cost.encode_ms > 0.0 && cost.decode_ms > 0.0);
         assert!(cost.psnr_y_db_min > 30.0, "{cost:?}");
+        #[cfg(target_os = "linux")]
+        {
+            let format = CameraFormat {
+                pixels: camera::PixelFormat::Yuyv,
+                width: 64,
+                height: 48,
+                fps: 30.0,
+            };
+            assert!(capture(format, &[128; 64 * 48 * 2], 3).unwrap().convert_ms > 0.0);
+            let error = capture(format, &[128; 64 * 47 * 2], 3).unwrap_err();
+            assert_eq!(error.code(), "camera_format");
+        }
         let cost = audio(opus::EncoderConfig::default(), 100).unwrap();
         println!("{cost:?}");
         assert!(cost.encode_ms > 0.0 && cost.encode_ms < 20.0);

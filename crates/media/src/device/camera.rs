@@ -28,6 +28,8 @@ use std::time::Duration;
 
 use super::{DeviceId, DeviceInfo};
 use crate::error::Error;
+#[cfg(target_os = "linux")]
+use crate::error::{DeviceProblem, InputRole};
 use crate::frame::CapturedFrame;
 use crate::source::VideoSource;
 
@@ -265,6 +267,19 @@ impl VideoSource for Camera {
 
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, Error> {
         self.capture.next_frame().map(Some)
+    }
+}
+
+/// Gives what makes pictures of the buffers of a camera, without the camera.
+#[cfg(target_os = "linux")]
+pub(crate) fn converter(
+    format: CameraFormat,
+) -> impl FnMut(&[u8]) -> Result<crate::frame::I420Frame, Error> {
+    let mut converter = convert::Converter::new(negotiate::Agreed::plain(format));
+    move |bytes| {
+        converter
+            .convert(bytes)
+            .map_err(|convert::Damaged| Error::device(InputRole::Camera, "", DeviceProblem::Format))
     }
 }
 

@@ -83,8 +83,18 @@ impl Capture {
                 Ok(Ready::Gone) => return Err(DeviceProblem::Unplugged),
                 Err(error) => return Err(problem_in_use(&error)),
             }
-            let newest = self.newest().map_err(|error| problem_in_use(&error))?;
+            let newest = match self.newest() {
+                // Drivers say this of one picture that went wrong on its way.
+                Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+                    self.counters.damaged += 1;
+                    None
+                }
+                newest => newest.map_err(|error| problem_in_use(&error))?,
+            };
             let Some(filled) = newest else {
+                if Instant::now() >= deadline {
+                    return Err(self.silence());
+                }
                 continue;
             };
             let arrival = self.opened.elapsed();
@@ -97,6 +107,10 @@ impl Capture {
                 }
                 Err(Damaged) => self.counters.damaged += 1,
             }
+            if Instant::now() >= deadline {
+                let problem = "its pictures come damaged".to_owned();
+                return Err(DeviceProblem::Backend(problem));
+            }
         }
     }
 
@@ -105,8 +119,12 @@ impl Capture {
         let mut newest = None;
         // No more than there are buffers, or a fast camera would keep us here.
         for _ in 0..BUFFERS {
-            let Some(filled) = self.node.take()? else {
-                break;
+            let filled = match self.node.take() {
+                Ok(Some(filled)) => filled,
+                Ok(None) => break,
+                // What was taken comes first; an error that stays will be told again.
+                Err(_) if newest.is_some() => break,
+                Err(error) => return Err(error),
             };
             if let Some(older) = newest.replace(filled) {
                 self.counters.replaced += 1;

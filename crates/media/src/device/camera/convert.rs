@@ -1,9 +1,5 @@
 //! Makes I420 (BT.601, limited range) of what a camera put into a buffer.
 
-use yuv::{
-    BufferStoreMut, YuvConversionMode, YuvError, YuvPackedImage, YuvPlanarImageMut, YuvRange,
-    YuvStandardMatrix,
-};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -64,9 +60,15 @@ impl Converter {
             PixelFormat::Nv21 => pairs(bytes, stride, rows, &mut frame, true)?,
             pixels => {
                 let used = least_stride(pixels, layout.width);
-                let rows = (stride, used, rows & !1);
-                let bytes = whole_rows(bytes, rows, &mut self.completed).ok_or(Damaged)?;
-                packed(bytes, stride, pixels, &mut frame)?;
+                let bytes = whole_rows(bytes, stride, used, rows & !1)?;
+                match pixels {
+                    PixelFormat::Uyvy => packed::<1, 3, 0, 2>(bytes, stride, &mut frame),
+                    PixelFormat::Yvyu => packed::<0, 2, 3, 1>(bytes, stride, &mut frame),
+                    PixelFormat::Vyuy => packed::<1, 3, 2, 0>(bytes, stride, &mut frame),
+                    PixelFormat::Rgb3 => rgb::<0, 2>(bytes, stride, &mut frame),
+                    PixelFormat::Bgr3 => rgb::<2, 0>(bytes, stride, &mut frame),
+                    _ => packed::<0, 2, 1, 3>(bytes, stride, &mut frame),
+                }
             }
         }
         let is_rgb = matches!(format.pixels, PixelFormat::Rgb3 | PixelFormat::Bgr3);
@@ -186,97 +188,114 @@ fn pairs(
     Ok(())
 }
 
-/// Converts what yuv's own routines know: every other byte a colour, or three bytes a pixel.
-fn packed(
-    bytes: &[u8],
-    stride: usize,
-    pixels: PixelFormat,
-    frame: &mut I420Frame,
-) -> Result<(), Damaged> {
-    let (width, height) = (frame.width, frame.height);
-    let [y, u, v] = frame.planes_mut();
-    let mut planes = YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(y),
-        y_stride: width,
-        u_plane: BufferStoreMut::Borrowed(u),
-        u_stride: width / 2,
-        v_plane: BufferStoreMut::Borrowed(v),
-        v_stride: width / 2,
-        width,
-        height,
-    };
-    let row_bytes = stride as u32;
-    let image = YuvPackedImage {
-        yuy: bytes,
-        yuy_stride: row_bytes,
-        width,
-        height,
-    };
-    let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt601);
-    let mode = YuvConversionMode::Balanced;
-    let converted: Result<(), YuvError> = match pixels {
-        PixelFormat::Uyvy => yuv::uyvy422_to_yuv420(&mut planes, &image),
-        PixelFormat::Yvyu => yuv::yvyu422_to_yuv420(&mut planes, &image),
-        PixelFormat::Vyuy => yuv::vyuy422_to_yuv420(&mut planes, &image),
-        PixelFormat::Rgb3 => yuv::rgb_to_yuv420(&mut planes, bytes, row_bytes, range, matrix, mode),
-        PixelFormat::Bgr3 => yuv::bgr_to_yuv420(&mut planes, bytes, row_bytes, range, matrix, mode),
-        _ => yuv::yuyv422_to_yuv420(&mut planes, &image),
-    };
-    converted.map_err(|error| {
-        tracing::debug!(%error, "a camera's picture cannot be converted");
-        Damaged
-    })
+/// Two rows of a buffer and where they go: two rows of luma, one of each chroma.
+struct TwoRows<'a> {
+    from: [&'a [u8]; 2],
+    luma: [&'a mut [u8]; 2],
+    u: &'a mut [u8],
+    v: &'a mut [u8],
 }
 
-/// Gives exactly `rows` rows, or `None` when some are missing. The padding behind the last row is
-/// the driver's to leave out; the converters want it.
-fn whole_rows<'a>(
+/// Walks down a buffer of whole pixels, `used` bytes of each row of `stride`.
+fn two_rows<'a>(
     bytes: &'a [u8],
-    (stride, used, rows): (usize, usize, usize),
-    scratch: &'a mut Vec<u8>,
-) -> Option<&'a [u8]> {
-    if let Some(whole) = bytes.get(..stride * rows) {
-        return Some(whole);
-    }
-    if bytes.len() < stride * (rows - 1) + used {
-        return None;
-    }
-    scratch.clear();
-    scratch.extend_from_slice(bytes);
-    scratch.resize(stride * rows, 0);
-    Some(scratch)
-}
-
-/// Sorts the pixels of a JPEG (4:4:4, full range, three bytes each) into planes of limited range.
-fn from_ycbcr(pixels: &[u8], stride: usize, frame: &mut I420Frame) {
+    stride: usize,
+    used: usize,
+    frame: &'a mut I420Frame,
+) -> impl Iterator<Item = TwoRows<'a>> {
     let width = frame.width as usize;
     let [y, u, v] = frame.planes_mut();
     let chroma = u
         .chunks_exact_mut(width / 2)
         .zip(v.chunks_exact_mut(width / 2));
-    let rows = pixels
-        .chunks_exact(2 * stride)
-        .zip(y.chunks_exact_mut(2 * width));
-    for ((from, luma), (us, vs)) in rows.zip(chroma) {
-        let (upper, lower) = from.split_at(stride);
-        let (upper_luma, lower_luma) = luma.split_at_mut(width);
-        let pairs = upper.chunks_exact(6).zip(lower.chunks_exact(6));
-        let lumas = upper_luma
-            .chunks_exact_mut(2)
-            .zip(lower_luma.chunks_exact_mut(2));
-        for (((a, b), (above, below)), (u, v)) in pairs.zip(lumas).zip(us.iter_mut().zip(vs)) {
-            let sum = |k: usize| {
-                usize::from(a[k])
-                    + usize::from(a[k + 3])
-                    + usize::from(b[k])
-                    + usize::from(b[k + 3])
-            };
-            above[0] = LUMA[usize::from(a[0])];
-            above[1] = LUMA[usize::from(a[3])];
-            below[0] = LUMA[usize::from(b[0])];
-            below[1] = LUMA[usize::from(b[3])];
-            *u = CHROMA_OF_4[sum(1)];
-            *v = CHROMA_OF_4[sum(2)];
+    let rows = bytes.chunks(2 * stride).zip(y.chunks_exact_mut(2 * width));
+    rows.zip(chroma).map(move |((from, luma), (u, v))| TwoRows {
+        from: [&from[..used], &from[stride..][..used]],
+        luma: luma.split_at_mut(width).into(),
+        u,
+        v,
+    })
+}
+
+/// Takes packed 4:2:2 apart. The places in four bytes at which the two lumas, U and V stand are known
+/// when this is compiled, so that it works on many pixels at a time.
+fn packed<const Y0: usize, const Y1: usize, const U: usize, const V: usize>(
+    bytes: &[u8],
+    stride: usize,
+    frame: &mut I420Frame,
+) {
+    let used = 2 * frame.width as usize;
+    for rows in two_rows(bytes, stride, used, frame) {
+        for (luma, row) in rows.luma.into_iter().zip(rows.from) {
+            for (two, four) in luma.chunks_exact_mut(2).zip(row.chunks_exact(4)) {
+                two[0] = four[Y0];
+                two[1] = four[Y1];
+            }
+        }
+        // 4:2:0 has half the rows of chroma: each is the mean of two.
+        let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) >> 1) as u8;
+        let [upper, lower] = rows.from;
+        let pairs = || upper.chunks_exact(4).zip(lower.chunks_exact(4));
+        for (value, (a, b)) in rows.u.iter_mut().zip(pairs()) {
+            *value = mean(a[U], b[U]);
+        }
+        for (value, (a, b)) in rows.v.iter_mut().zip(pairs()) {
+            *value = mean(a[V], b[V]);
+        }
+    }
+}
+
+/// Converts three bytes a pixel, with red and blue at the places `R` and `B` (BT.601, full range in,
+/// limited out).
+fn rgb<const R: usize, const B: usize>(bytes: &[u8], stride: usize, frame: &mut I420Frame) {
+    let used = 3 * frame.width as usize;
+    for rows in two_rows(bytes, stride, used, frame) {
+        for (luma, row) in rows.luma.into_iter().zip(rows.from) {
+            for (value, pixel) in luma.iter_mut().zip(row.chunks_exact(3)) {
+                let [r, g, b] = [R, 1, B].map(|k| i32::from(pixel[k]));
+                *value = (16 + ((16_829 * r + 33_039 * g + 6_416 * b + 32_768) >> 16)) as u8;
+            }
+        }
+        let [upper, lower] = rows.from;
+        let squares = upper.chunks_exact(6).zip(lower.chunks_exact(6));
+        for ((u, v), (above, below)) in rows.u.iter_mut().zip(rows.v).zip(squares) {
+            let [r, g, b] = [R, 1, B].map(|k| i32::from(sum_of_4(above, below, k)));
+            *u = (128 + ((-9_714 * r - 19_071 * g + 28_784 * b + 131_072) >> 18)) as u8;
+            *v = (128 + ((28_784 * r - 24_103 * g - 4_681 * b + 131_072) >> 18)) as u8;
+        }
+    }
+}
+
+/// Sums the value at `k` of two pixels and the two below them, three bytes each.
+fn sum_of_4(above: &[u8], below: &[u8], k: usize) -> u16 {
+    [above[k], above[k + 3], below[k], below[k + 3]]
+        .map(u16::from)
+        .iter()
+        .sum()
+}
+
+/// Lends the rows that a converter reads, or tells that some are missing. The padding behind the
+/// last row is the driver's to leave out.
+fn whole_rows(bytes: &[u8], stride: usize, used: usize, rows: usize) -> Result<&[u8], Damaged> {
+    bytes.get(..stride * (rows - 1) + used).ok_or(Damaged)
+}
+
+/// Sorts the pixels of a JPEG (4:4:4, full range, three bytes each) into planes of limited range.
+fn from_ycbcr(pixels: &[u8], stride: usize, frame: &mut I420Frame) {
+    let used = 3 * frame.width as usize;
+    // An odd last row has no second one to be a pair with.
+    let pixels = &pixels[..stride * frame.height as usize];
+    for rows in two_rows(pixels, stride, used, frame) {
+        for (luma, row) in rows.luma.into_iter().zip(rows.from) {
+            for (value, pixel) in luma.iter_mut().zip(row.chunks_exact(3)) {
+                *value = LUMA[usize::from(pixel[0])];
+            }
+        }
+        let [upper, lower] = rows.from;
+        let squares = upper.chunks_exact(6).zip(lower.chunks_exact(6));
+        for ((u, v), (above, below)) in rows.u.iter_mut().zip(rows.v).zip(squares) {
+            *u = CHROMA_OF_4[usize::from(sum_of_4(above, below, 1))];
+            *v = CHROMA_OF_4[usize::from(sum_of_4(above, below, 2))];
         }
     }
 }

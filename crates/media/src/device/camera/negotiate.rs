@@ -30,6 +30,23 @@ pub(super) struct Agreed {
     pub(super) layout: Layout,
 }
 
+impl Agreed {
+    /// What a driver would answer that takes a format as it is.
+    pub(super) fn plain(format: CameraFormat) -> Self {
+        Self {
+            format,
+            layout: Layout {
+                fourcc: format.pixels.fourcc(),
+                width: format.width,
+                height: format.height,
+                stride: 0,
+                whole: true,
+                full_range: false,
+            },
+        }
+    }
+}
+
 /// Something that the driver says it can do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Offer {

@@ -115,6 +115,14 @@ fn a_damaged_picture_is_left_out_and_counted() {
 }
 
 #[test]
+fn a_picture_that_went_wrong_on_its_way_is_counted() {
+    let node = with([Event::Fails(libc::EIO), picture(30, 33)]);
+    let mut capture = open(node).unwrap();
+    assert_eq!(luma(&capture.next_frame().unwrap()), 30);
+    assert_eq!(capture.counters().damaged, 1);
+}
+
+#[test]
 fn a_camera_that_is_pulled_out_says_so() {
     for end in [Event::Gone, Event::Fails(libc::ENODEV)] {
         let mut capture = open(with([picture(20, 0), Event::Nothing, end])).unwrap();
