@@ -5,30 +5,39 @@
 //! of two frames -> task that writes packets. Sound skips the slot: its encoder is cheap and runs
 //! on the capture thread.
 //!
+//! Stopping never waits: a camera may need a second for its last picture. The threads end by
+//! themselves, let go of the source, and say so; meanwhile another source may already take over,
+//! on the same numbers, once everything of the one before is sent.
+//!
 //! Time stamps and sender reports come from one [`Epoch`], so that a receiver can put sound and
 //! picture in step to the millisecond, however long encoding takes.
 
 mod audio;
 mod counters;
 mod epoch;
+mod live;
 mod packetize;
 mod sender;
 mod slot;
+mod stop;
+#[cfg(test)]
+mod tests;
 mod video;
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use snug_media::{AudioSource, VideoSource};
-use snug_protocol::{TrackId, TrackSource};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use crate::Error;
 use crate::transport::{Kind, LocalTrack};
 pub(crate) use counters::Numbers;
 pub(crate) use epoch::Epoch;
-use video::Keyframes;
+pub(crate) use sender::Sending;
+use slot::Slot;
+use stop::EndReport;
+pub(crate) use stop::{Fate, Stop};
+use video::{Captured, Keyframes};
 
 /// A camera, a microphone, or a file or test signal in their place.
 pub(crate) enum Source {
@@ -46,113 +55,120 @@ impl Source {
             Source::Audio(_) => Kind::Audio,
         }
     }
-
-    /// How the source is called in track metadata.
-    pub(crate) fn role(&self) -> TrackSource {
-        match self {
-            Source::Video(_) => TrackSource::Camera,
-            Source::Audio(_) => TrackSource::Microphone,
-        }
-    }
 }
 
 /// Where a source is sent.
 pub(crate) struct Destination {
-    /// What the room calls the track.
-    pub(crate) id: TrackId,
     /// Its section of the media connection.
     pub(crate) track: LocalTrack,
     /// Its numbers on the wire so far.
     pub(crate) numbers: Arc<Numbers>,
     /// Bits per second to aim at.
     pub(crate) bitrate_bps: u32,
+    /// What is still being sent of the source before it.
+    pub(crate) after: Option<Sending>,
 }
 
-/// A source that stopped by itself.
-#[derive(Debug)]
+/// A source that nothing is taken from any more. The last that is heard of a publication.
 pub(crate) struct SourceEnded {
-    /// Whose source it was.
-    pub(crate) track: TrackId,
-    /// Why; nothing when it simply came to its end.
-    pub(crate) error: Option<snug_media::Error>,
+    /// Seen or heard.
+    pub(crate) kind: Kind,
+    /// Of which publication.
+    pub(crate) number: u64,
+    /// The source, when it was asked back. Otherwise it is dropped, and its device free.
+    pub(crate) source: Option<Source>,
+    /// How it came.
+    pub(crate) end: End,
 }
 
-/// A running publication. Dropping it stops everything without waiting.
+/// How a source came to its end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It was asked to stop.
+    Asked,
+    /// It has nothing more to give.
+    Over,
+    /// It failed.
+    Failed(Error),
+}
+
+/// A running publication. Dropping it stops everything without waiting, and frees the source.
 pub(crate) struct Publication {
+    number: u64,
     stop: Stop,
-    threads: Option<Threads>,
-    task: AbortHandle,
+    /// Where pictures wait for their encoder; sound has no such place.
+    slot: Option<Arc<Slot<Captured>>>,
+    /// Taken when stopped in good order.
+    sending: Option<Sending>,
     numbers: Arc<Numbers>,
     keyframes: Arc<Keyframes>,
 }
 
-enum Threads {
-    Video {
-        capture: JoinHandle<Box<dyn VideoSource>>,
-        encode: JoinHandle<()>,
-    },
-    Audio(JoinHandle<Box<dyn AudioSource>>),
-}
-
 impl Publication {
     /// Starts sending `source` as `to` says; its time starts at `begin`, by `epoch`. `ended` hears
-    /// when the source stops by itself.
+    /// of `number` once nothing is taken from the source any more.
     ///
     /// # Errors
     /// [`Error::Media`] when there is no encoder for it, [`Error::Internal`] when the system gives
-    /// no thread.
+    /// no thread. The source is dropped then.
     pub(crate) fn start(
         source: Source,
         to: Destination,
         (epoch, begin): (Epoch, std::time::Instant),
-        ended: mpsc::Sender<SourceEnded>,
+        (number, ended): (u64, mpsc::Sender<SourceEnded>),
     ) -> Result<Self, Error> {
         let Destination {
-            id,
             track,
             numbers,
             bitrate_bps,
+            after,
         } = to;
         let keyframes = Arc::new(Keyframes::default());
         let stop = Stop::default();
         let kind = source.kind();
         let clock = epoch.clock(kind, numbers.base);
-        let ended = EndReport {
-            track: id,
+        let report = EndReport {
+            kind,
+            number,
             lane: ended,
         };
-        let (threads, frames) = match source {
+        let (slot, frames) = match source {
             Source::Video(source) => {
                 let start = video::Start {
                     source,
                     bitrate_bps,
                     clock,
                     begin,
-                    ended,
+                    report,
                 };
                 let shared = (stop.clone(), Arc::clone(&numbers), Arc::clone(&keyframes));
-                let (capture, encode, frames) = video::start(start, shared)?;
-                (Threads::Video { capture, encode }, frames)
+                let (slot, frames) = video::start(start, shared)?;
+                (Some(slot), frames)
             }
             Source::Audio(source) => {
                 let start = audio::Start {
                     source,
                     bitrate_bps,
                     begin,
-                    ended,
+                    report,
                 };
-                let (capture, frames) = audio::start(start, stop.clone(), Arc::clone(&numbers))?;
-                (Threads::Audio(capture), frames)
+                (None, audio::start(start, stop.clone(), &numbers)?)
             }
         };
-        let task = sender::spawn(track, frames, clock, Arc::clone(&numbers));
+        let sending = sender::spawn(track, frames, (clock, Arc::clone(&numbers)), after);
         Ok(Self {
+            number,
             stop,
-            threads: Some(threads),
-            task,
+            slot,
+            sending: Some(sending),
             numbers,
             keyframes,
         })
+    }
+
+    /// Which publication this is.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Makes the next picture a keyframe; asked too often, a later one.
@@ -161,79 +177,27 @@ impl Publication {
         self.keyframes.request();
     }
 
-    /// Stops and gives the source back, so that it can be published again. Waits for the threads,
-    /// at most for one picture.
-    pub(crate) async fn stop(mut self) -> Option<Source> {
-        self.stop.set();
-        let threads = self.threads.take()?;
-        let joined = tokio::task::spawn_blocking(move || match threads {
-            Threads::Video { capture, encode } => {
-                let source = capture.join().ok().map(Source::Video);
-                encode.join().ok().and(source)
-            }
-            Threads::Audio(capture) => capture.join().ok().map(Source::Audio),
-        });
-        match joined.await {
-            Ok(source) => source,
-            Err(error) => {
-                tracing::error!(%error, "a capture thread failed");
-                None
-            }
+    /// Asks for the end, and what is to become of the source. Waits for nothing: what is encoded
+    /// already is still sent, and [`SourceEnded`] follows. The returned [`Stop`] can still change
+    /// the source's fate.
+    pub(crate) fn stop(mut self, fate: Fate) -> (Stop, Option<Sending>) {
+        self.wind_down(fate);
+        (self.stop.clone(), self.sending.take())
+    }
+
+    fn wind_down(&self, fate: Fate) {
+        self.stop.set(fate);
+        if let Some(slot) = &self.slot {
+            // A camera may take its time; the encoder need not wait for it.
+            slot.close();
         }
     }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.stop.set();
-        self.task.abort();
-    }
-}
-
-/// Tells the participant when a source stops by itself.
-struct EndReport {
-    track: TrackId,
-    lane: mpsc::Sender<SourceEnded>,
-}
-
-impl EndReport {
-    fn send(self, error: Option<snug_media::Error>) {
-        // One per source: the lane has room, or the participant is gone.
-        drop(self.lane.try_send(SourceEnded {
-            track: self.track,
-            error,
-        }));
-    }
-}
-
-/// Asks threads to end, and wakes them from their pauses.
-#[derive(Clone, Default)]
-struct Stop(Arc<StopState>);
-
-#[derive(Default)]
-struct StopState {
-    stopped: std::sync::Mutex<bool>,
-    changed: std::sync::Condvar,
-}
-
-impl Stop {
-    fn set(&self) {
-        *lock(&self.0.stopped) = true;
-        self.0.changed.notify_all();
-    }
-
-    /// Waits until `due`; false when asked to end first.
-    fn wait_until(&self, due: std::time::Instant) -> bool {
-        let mut stopped = lock(&self.0.stopped);
-        loop {
-            let left = due.saturating_duration_since(std::time::Instant::now());
-            if *stopped || left.is_zero() {
-                return !*stopped;
-            }
-            stopped = match self.0.changed.wait_timeout(stopped, left) {
-                Ok((guard, _)) => guard,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+        if self.sending.is_some() {
+            self.wind_down(Fate::Free);
         }
     }
 }

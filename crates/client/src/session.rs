@@ -169,10 +169,14 @@ impl Session {
         self.ask();
     }
 
-    /// Publishes a track of ours no longer.
-    pub(crate) fn unpublish(&mut self, track: &TrackId) {
-        if self.local.remove(track).is_some() {
-            self.ask();
+    /// Says whether a track of ours carries anything; it keeps its place either way.
+    pub(crate) fn set_active(&mut self, id: &TrackId, active: bool) {
+        let Some(track) = self.local.get_mut(id) else {
+            return;
+        };
+        let changed = std::mem::replace(&mut track.active, active) != active;
+        if changed && track.offered {
+            self.outputs.push_back(announce(id, track));
         }
     }
 
@@ -339,9 +343,11 @@ impl Session {
         self.take(step);
     }
 
-    /// Learns that an offer could not be made, or an answer not applied.
+    /// Learns that an offer could not be made, or an answer not applied. While tracks of ours wait
+    /// for it, another one is asked for.
     pub(crate) fn handle_failed(&mut self, number: u64) {
-        let step = self.negotiation.handle_failed(number);
+        let waiting = self.local.values().any(|track| !track.started);
+        let step = self.negotiation.handle_failed(number, waiting);
         self.take(step);
     }
 

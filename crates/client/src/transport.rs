@@ -142,11 +142,6 @@ impl Transport {
         Ok(LocalTrack::add(&*self.connection, kind, stream).await?)
     }
 
-    /// Stops sending a track; its section becomes inactive with the next offer.
-    pub(crate) async fn unpublish(&self, track: &LocalTrack) -> Result<(), TransportError> {
-        Ok(track.remove(&*self.connection).await?)
-    }
-
     /// Writes an offer that can receive `audio` and `video` tracks (never fewer than before, at
     /// most [`SLOTS_MAX`] each) and makes it the local description.
     pub(crate) async fn offer(

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use snug_testkit::lane;
 use snug_testkit::process::{Join, PATIENCE, Participant, Server, now_ms, track_sum};
 
@@ -73,7 +74,8 @@ fn microphone_off_and_on(ann: &mut Participant, id: &str, others: &[&Participant
     off_and_on(ann, id, others, "microphone", "audio")
 }
 
-/// Removes a track and adds it again; everybody must be told and then decode the new one.
+/// Switches a device off and on; everybody must be told of both and get the same track again, and
+/// nobody negotiates for it.
 fn off_and_on(
     ann: &mut Participant,
     id: &str,
@@ -81,34 +83,47 @@ fn off_and_on(
     device: &str,
     kind: &str,
 ) -> Result<()> {
-    let told = |who: &Participant, what: &str, after: u64| {
-        who.program.wait_for(
-            &format!("{what} of {device}"),
-            Duration::from_secs(3),
-            |event| {
-                event.kind == what
+    let told = |who: &Participant, active: bool, after: u64| {
+        let what = format!("{device} of {id}, active: {active}");
+        who.program
+            .wait_for(&what, Duration::from_secs(3), |event| {
+                event.kind == "track_changed"
                     && event.at_ms >= after
                     && event.text("peer_id") == id
-                    && (what == "track_removed" || event.text("kind") == kind)
-            },
-        )
+                    && event.text("kind") == kind
+                    && event.body.get("active").and_then(Value::as_bool) == Some(active)
+            })
     };
+    let negotiations = |who: &Participant| (who.negotiations(), frames(who, id, kind));
+    let mut before = Vec::new();
     let off_ms = now_ms();
     ann.control(&format!("{device} off"))?;
     for who in others {
-        told(who, "track_removed", off_ms)?;
+        before.push((told(who, false, off_ms)?, negotiations(who)));
     }
     let on_ms = now_ms();
     ann.control(&format!("{device} on"))?;
-    for who in others {
-        let added = told(who, "track_added", on_ms)?;
-        let frame = told(who, "first_frame", on_ms)?;
+    for (who, (off, (count, seen))) in others.iter().zip(before) {
+        let on = told(who, true, on_ms)?;
         ensure!(
-            frame.text("track_id") == added.text("track_id"),
-            "{frame:?} is not {added:?}"
+            on.text("track_id") == off.text("track_id"),
+            "{on:?} is another track than {off:?}"
+        );
+        who.program.wait_for("frames again", PATIENCE, |event| {
+            event.kind == "stats" && track_sum(event, id, kind, "frames_decoded") > seen + 5
+        })?;
+        ensure!(
+            who.negotiations() == count,
+            "{device} off and on was negotiated"
         );
     }
     Ok(())
+}
+
+/// Frames of this kind that were decoded by the latest statistics.
+fn frames(who: &Participant, from: &str, kind: &str) -> u64 {
+    who.statistics()
+        .map_or(0, |stats| track_sum(&stats, from, kind, "frames_decoded"))
 }
 
 /// Says that both kinds of media from this peer still arrive and decode.

@@ -1,4 +1,11 @@
 //! Our own tracks, from source to publication.
+//!
+//! Rules, each with its why:
+//! - A track that was announced stays: switched off it only loses its source, so that nobody has to
+//!   negotiate, and the others see a name with its microphone off.
+//! - Nothing here waits for a device. A source that is stopped comes back, or is let go of, on the
+//!   thread that took from it, and reports when that is done.
+//! - What is on stays on, and what is off stays off, whatever happens to the connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,13 +13,16 @@ use std::time::{Duration, Instant};
 use snug_protocol::{PeerId, TrackId, TrackSource};
 use tokio::sync::mpsc;
 
-use crate::publish::{Destination, Epoch, Numbers, Publication, Source, SourceEnded};
+use crate::publish::{
+    Destination, End, Epoch, Fate, Numbers, Publication, Sending, Source, SourceEnded, Stop,
+};
 use crate::session::Session;
 use crate::stats::PublishedStats;
 use crate::transport::{LocalTrack, Transport, TransportError};
 use crate::{Error, Kind};
 
-/// Sources that may end at once: one of each kind, with room for a quick change of mind.
+/// Sources on their way back that nobody looked at yet: one of each kind, with room for quick
+/// changes of mind. A full lane makes their threads wait.
 const END_LANE: usize = 16;
 
 /// Time for encoders and threads to come up, so that sound and picture really start together.
@@ -29,14 +39,20 @@ pub(super) struct Local {
     /// Nothing is captured although there is something to capture.
     paused: bool,
     ended: mpsc::Sender<SourceEnded>,
+    /// Number of the next publication.
+    next: u64,
 }
 
-/// One source, and as much of its way into the room as exists.
+/// One kind of media, and as much of its way into the room as exists.
 struct Track {
     kind: Kind,
     /// The source while nothing is captured from it. The lock is never contended: a source may
     /// be moved between threads but not shared, and a task's state must be shareable.
     source: Mutex<Option<Source>>,
+    /// The publication that is to give its source back.
+    returning: Option<(u64, Stop)>,
+    /// The room was told of it once, so it is told again in a new place, also when off.
+    announced: bool,
     published: Option<Published>,
 }
 
@@ -46,39 +62,38 @@ struct Published {
     numbers: Arc<Numbers>,
     negotiated: bool,
     publication: Option<Publication>,
+    /// What is still sent of the publication before.
+    sending: Option<Sending>,
 }
 
 impl Local {
-    /// Starts with `sources`; the lane reports those that end by themselves.
+    /// Starts with `sources`; the lane reports those that nothing is taken from any more.
     pub(super) fn new(
         sources: impl Iterator<Item = Source>,
         video_bitrate_bps: u32,
     ) -> (Self, mpsc::Receiver<SourceEnded>) {
         let (ended, ends) = mpsc::channel(END_LANE);
         let tracks = sources.map(Track::new).collect();
-        let epoch = Epoch::now();
-        (
-            Self {
-                tracks,
-                epoch,
-                video_bitrate_bps,
-                paused: false,
-                ended,
-            },
-            ends,
-        )
+        let local = Self {
+            tracks,
+            epoch: Epoch::now(),
+            video_bitrate_bps,
+            paused: false,
+            ended,
+            next: 0,
+        };
+        (local, ends)
     }
 
-    /// Gives every source a section of a new connection and announces it, as `me`.
+    /// Gives every track a section of a new connection and announces it, as `me`.
     pub(super) async fn announce_all(
         &mut self,
-        me: &PeerId,
-        stream: &str,
-        transport: &Transport,
+        (me, stream, transport): (&PeerId, &str, &Transport),
         session: &mut Session,
     ) -> Result<(), TransportError> {
         for index in 0..self.tracks.len() {
-            self.announce(index, me, stream, transport, session).await?;
+            self.announce(index, (me, stream, transport), session)
+                .await?;
         }
         Ok(())
     }
@@ -86,30 +101,32 @@ impl Local {
     async fn announce(
         &mut self,
         index: usize,
-        me: &PeerId,
-        stream: &str,
-        transport: &Transport,
+        (me, stream, transport): (&PeerId, &str, &Transport),
         session: &mut Session,
     ) -> Result<(), TransportError> {
         let bitrate_bps = u64::from(self.bitrate(self.tracks[index].kind));
         let track = &mut self.tracks[index];
-        let Some(role) = track.role().filter(|_| track.published.is_none()) else {
+        let active = track.is_on();
+        if track.published.is_some() || !(active || track.announced) {
             return Ok(());
-        };
+        }
         let id = TrackId::from_random(me, rand::random());
         let section = transport.publish(track.kind, stream).await?;
-        session.publish(id.clone(), role, bitrate_bps, true);
+        session.publish(id.clone(), track.role(), bitrate_bps, active);
+        track.announced = true;
         track.published = Some(Published {
             id,
             track: section,
             numbers: Arc::new(Numbers::random()),
             negotiated: false,
             publication: None,
+            sending: None,
         });
         Ok(())
     }
 
-    /// Replaces what is published of `kind`.
+    /// Replaces the source of `kind`; what was published of it goes on with the new one.
+    /// [`Self::start`] makes it run.
     pub(super) async fn replace(
         &mut self,
         kind: Kind,
@@ -117,25 +134,37 @@ impl Local {
         place: Option<(&PeerId, &str, &Transport)>,
         session: &mut Session,
     ) -> Result<(), TransportError> {
-        while let Some(mut track) = self.take(|track| track.kind == kind) {
-            track.pause().await;
-            if let (Some(published), Some((_, _, transport))) = (track.published, place) {
-                transport.unpublish(&published.track).await?;
-                session.unpublish(&published.id);
+        let index = self.tracks.iter().position(|track| track.kind == kind);
+        let index = match (index, source) {
+            (Some(index), source) => {
+                self.switch(index, source, session);
+                index
             }
-        }
-        let Some(source) = source else {
-            return Ok(());
+            (None, None) => return Ok(()),
+            (None, Some(source)) => {
+                self.tracks.push(Track::new(source));
+                self.tracks.len() - 1
+            }
         };
-        self.tracks.push(Track::new(source));
         match place {
-            Some((me, stream, transport)) => {
-                let index = self.tracks.len() - 1;
-                self.announce(index, me, stream, transport, session).await
-            }
+            Some(place) => self.announce(index, place, session).await,
             // Announced when we are in.
             None => Ok(()),
         }
+    }
+
+    fn switch(&mut self, index: usize, source: Option<Source>, session: &mut Session) {
+        let track = &mut self.tracks[index];
+        track.stop(Fate::Free);
+        if let Some((_, stop)) = track.returning.take() {
+            stop.set(Fate::Free);
+        }
+        let before = std::mem::replace(track.source(), source);
+        let active = track.is_on();
+        if let Some(published) = &track.published {
+            session.set_active(&published.id, active);
+        }
+        self.release(before);
     }
 
     /// Returns which section of the connection is which of our tracks.
@@ -168,29 +197,33 @@ impl Local {
     }
 
     /// Starts every source that may be sent and is not, all at the same instant. Returns those
-    /// that cannot be used.
-    pub(super) fn start(&mut self) -> Vec<(Kind, Error)> {
+    /// that cannot be used; they are off from now on.
+    pub(super) fn start(&mut self, session: &mut Session) -> Vec<(Kind, Error)> {
         if self.paused {
             return Vec::new();
         }
-        let begin = Instant::now() + START_MARGIN;
+        let when = (self.epoch, Instant::now() + START_MARGIN);
         let mut failed = Vec::new();
         for index in 0..self.tracks.len() {
             let bitrate_bps = self.bitrate(self.tracks[index].kind);
-            let when = (self.epoch, begin);
+            let report = (self.next, self.ended.clone());
+            self.next += 1;
             let track = &mut self.tracks[index];
-            if let Err(error) = track.start(bitrate_bps, when, self.ended.clone()) {
+            if let Err(error) = track.start(bitrate_bps, when, report) {
                 failed.push((track.kind, error));
+                if let Some(published) = &track.published {
+                    session.set_active(&published.id, false);
+                }
             }
         }
         failed
     }
 
     /// Stops capturing; what was announced stays.
-    pub(super) async fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.paused = true;
         for track in &mut self.tracks {
-            track.pause().await;
+            track.stop(Fate::Return);
         }
     }
 
@@ -200,35 +233,65 @@ impl Local {
     }
 
     /// Whether there is anything to capture.
-    pub(super) fn has_sources(&self) -> bool {
-        !self.tracks.is_empty()
+    pub(super) fn has_sources(&mut self) -> bool {
+        self.tracks.iter_mut().any(Track::is_on)
     }
 
     /// Takes all tracks back from a connection that is gone.
-    pub(super) async fn withdraw(&mut self) {
+    pub(super) fn withdraw(&mut self) {
         for track in &mut self.tracks {
-            track.pause().await;
+            track.stop(Fate::Return);
             track.published = None;
         }
     }
 
-    /// Forgets a source that ended by itself, and returns its kind.
-    pub(super) async fn forget(
-        &mut self,
-        id: &TrackId,
-        transport: Option<&Transport>,
-        session: &mut Session,
-    ) -> Option<Kind> {
-        let is = |track: &Track| track.published.as_ref().is_some_and(|it| it.id == *id);
-        let mut track = self.take(is)?;
-        track.pause().await;
-        session.unpublish(id);
-        if let (Some(published), Some(transport)) = (track.published, transport)
-            && let Err(error) = transport.unpublish(&published.track).await
-        {
-            tracing::debug!(%error, "a track cannot be taken back");
+    /// Takes a source that nothing is taken from any more. Returns why its track is off now, when
+    /// that is news; a source that came back as asked waits for [`Self::start`].
+    pub(super) fn take_back(&mut self, ended: SourceEnded, session: &mut Session) -> Option<End> {
+        let SourceEnded {
+            kind,
+            number,
+            source,
+            end,
+        } = ended;
+        let track = self.tracks.iter_mut().find(|track| track.kind == kind);
+        let Some(track) = track.filter(|track| track.runs_as(number)) else {
+            self.release(source);
+            return None;
+        };
+        track.stop(Fate::Free);
+        track.returning = None;
+        *track.source() = source;
+        let active = track.is_on();
+        if let Some(published) = &track.published {
+            session.set_active(&published.id, active);
         }
-        Some(track.kind)
+        (!active).then_some(end)
+    }
+
+    /// Lets go of everything. Its lane ends when the last device is free.
+    pub(super) fn close(mut self) {
+        for mut track in std::mem::take(&mut self.tracks) {
+            track.stop(Fate::Free);
+            if let Some((_, stop)) = track.returning.take() {
+                stop.set(Fate::Free);
+            }
+            let source = track.source().take();
+            self.release(source);
+        }
+    }
+
+    /// Drops a source where waiting for its device hurts nobody.
+    fn release(&self, source: Option<Source>) {
+        let Some(source) = source else {
+            return;
+        };
+        // Holds the lane open until the device is free, see `close`.
+        let lane = self.ended.clone();
+        tokio::task::spawn_blocking(move || {
+            drop(source);
+            drop(lane);
+        });
     }
 
     /// Renews the picture that is sent as `ssrc`.
@@ -242,19 +305,18 @@ impl Local {
     }
 
     /// What was sent so far.
-    pub(super) fn stats(&self) -> Vec<PublishedStats> {
-        let stats = |published: &Published| PublishedStats {
-            track_id: published.id.clone(),
-            kind: published.track.kind(),
-            active: published.publication.is_some(),
-            sent: published.numbers.sent(),
+    pub(super) fn stats(&mut self) -> Vec<PublishedStats> {
+        let stats = |track: &mut Track| {
+            let active = track.is_on();
+            let published = track.published.as_ref()?;
+            Some(PublishedStats {
+                track_id: published.id.clone(),
+                kind: track.kind,
+                active,
+                sent: published.numbers.sent(),
+            })
         };
-        self.published().map(stats).collect()
-    }
-
-    fn take(&mut self, which: impl Fn(&Track) -> bool) -> Option<Track> {
-        let index = self.tracks.iter().position(which)?;
-        Some(self.tracks.swap_remove(index))
+        self.tracks.iter_mut().filter_map(stats).collect()
     }
 
     fn published(&self) -> impl Iterator<Item = &Published> {
@@ -276,6 +338,8 @@ impl Track {
         Self {
             kind: source.kind(),
             source: Mutex::new(Some(source)),
+            returning: None,
+            announced: false,
             published: None,
         }
     }
@@ -284,7 +348,7 @@ impl Track {
         &mut self,
         bitrate_bps: u32,
         when: (Epoch, Instant),
-        ended: mpsc::Sender<SourceEnded>,
+        report: (u64, mpsc::Sender<SourceEnded>),
     ) -> Result<(), Error> {
         if !self.published.as_ref().is_some_and(|it| it.negotiated) {
             return Ok(());
@@ -294,13 +358,49 @@ impl Track {
             return Ok(());
         };
         let to = Destination {
-            id: published.id.clone(),
             track: published.track.clone(),
             numbers: Arc::clone(&published.numbers),
             bitrate_bps,
+            after: published.sending.take(),
         };
-        published.publication = Some(Publication::start(source, to, when, ended)?);
+        published.publication = Some(Publication::start(source, to, when, report)?);
         Ok(())
+    }
+
+    /// Whether there is a source, wherever it is just now.
+    fn is_on(&mut self) -> bool {
+        let runs = self
+            .published
+            .as_ref()
+            .is_some_and(|it| it.publication.is_some());
+        runs || self.returning.is_some() || self.source().is_some()
+    }
+
+    /// Whether publication `number` has the source that this track goes by.
+    fn runs_as(&self, number: u64) -> bool {
+        let running = self
+            .published
+            .as_ref()
+            .and_then(|it| it.publication.as_ref())
+            .map(Publication::number);
+        let returning = self.returning.as_ref().map(|(number, _)| *number);
+        running.or(returning) == Some(number)
+    }
+
+    /// Stops capturing, if it runs.
+    fn stop(&mut self, fate: Fate) {
+        let Some(published) = &mut self.published else {
+            return;
+        };
+        let Some(publication) = published.publication.take() else {
+            return;
+        };
+        let number = publication.number();
+        let (stop, sending) = publication.stop(fate);
+        published.sending = sending;
+        if fate == Fate::Return {
+            self.returning = Some((number, stop));
+        }
     }
 
     fn source(&mut self) -> &mut Option<Source> {
@@ -309,15 +409,10 @@ impl Track {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn role(&mut self) -> Option<TrackSource> {
-        self.source().as_ref().map(Source::role)
-    }
-
-    async fn pause(&mut self) {
-        let running = self.published.as_mut().and_then(|it| it.publication.take());
-        if let Some(publication) = running {
-            let source = publication.stop().await;
-            *self.source() = source;
+    fn role(&self) -> TrackSource {
+        match self.kind {
+            Kind::Audio => TrackSource::Microphone,
+            Kind::Video => TrackSource::Camera,
         }
     }
 }

@@ -10,9 +10,10 @@ use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::remote::Readers;
 use super::room::Room;
-use crate::Error;
 use crate::event::Happening;
+use crate::publish::{End, SourceEnded};
 use crate::transport::{Feedback, Transport, TransportError, TransportEvent, TransportLanes};
+use crate::{Error, Kind};
 
 /// What a media connection reports.
 pub(super) enum MediaInput {
@@ -87,7 +88,7 @@ impl Media {
 impl Room {
     /// Begins anew in the room, on a new media connection.
     pub(super) async fn start_over(&mut self, local: SocketAddr) -> Result<(), Error> {
-        self.local.withdraw().await;
+        self.local.withdraw();
         if let Some(media) = self.media.take() {
             media.close().await;
         }
@@ -99,14 +100,10 @@ impl Room {
 
     /// Gives every source a section and announces it.
     pub(super) async fn announce(&mut self, me: &PeerId) -> Result<(), Error> {
-        let Some(media) = &self.media else {
+        let Some(place) = Media::place(&self.media, Some(me)) else {
             return Ok(());
         };
-        let (stream, transport) = (&media.stream, &media.transport);
-        let announced = self
-            .local
-            .announce_all(me, stream, transport, &mut self.session)
-            .await;
+        let announced = self.local.announce_all(place, &mut self.session).await;
         announced.map_err(|error| self.name(error))
     }
 
@@ -257,13 +254,20 @@ impl Room {
         if !self.media.as_ref().is_some_and(|media| media.verified) {
             return;
         }
-        for (kind, error) in self.local.start() {
-            self.tell(Happening::SourceStopped {
-                kind,
-                code: error.code().to_owned(),
-                message: error.to_string(),
-                hint: Some(error.hint()),
-            });
+        for (kind, error) in self.local.start(&mut self.session) {
+            self.tell(source_stopped(kind, Some(&error)));
+        }
+    }
+
+    /// Takes a source that nothing is taken from any more.
+    pub(super) fn handle_source_end(&mut self, ended: SourceEnded) {
+        let kind = ended.kind;
+        self.start_due = true;
+        self.stats_stale = true;
+        match self.local.take_back(ended, &mut self.session) {
+            None | Some(End::Asked) => {}
+            Some(End::Over) => self.tell(source_stopped(kind, None)),
+            Some(End::Failed(error)) => self.tell(source_stopped(kind, Some(&error))),
         }
     }
 
@@ -274,5 +278,15 @@ impl Room {
             },
             TransportError::Library(error) => Error::Internal(error.to_string()),
         }
+    }
+}
+
+/// Tells that a track is off now because of its source; without an error it came to its end.
+fn source_stopped(kind: Kind, error: Option<&Error>) -> Happening {
+    Happening::SourceStopped {
+        kind,
+        code: error.map_or("source_ended", Error::code).to_owned(),
+        message: error.map_or("It came to its end.".to_owned(), Error::to_string),
+        hint: error.map(Error::hint),
     }
 }

@@ -24,6 +24,12 @@ use crate::{Error, ErrorKind, JoinOptions, Timeouts};
 /// Pause between two snapshots of the statistics.
 const STATS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Time for devices to be let go of: a camera may need a second for its last picture.
+const FREE_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// A room that lost us and says no so often in a row, once a second, means it.
+const REFUSALS_MAX: u32 = 3;
+
 /// What happened.
 enum Input {
     Line(LineId, LineEvent),
@@ -47,6 +53,10 @@ pub(super) struct Room {
     /// Until when the room has to let us in after the first admission.
     let_in_by: Option<Instant>,
     joined_at: Option<Instant>,
+    /// Why the last line that did not get in was turned away, and how often the room said no,
+    /// since we were in.
+    turned_away: Option<Error>,
+    refusals: u32,
     pub(super) session: Session,
     pub(super) media: Option<Media>,
     pub(super) local: Local,
@@ -61,7 +71,7 @@ pub(super) struct Room {
     stats: watch::Sender<Stats>,
     next_stats: Instant,
     /// People or tracks changed since the last statistics.
-    stats_stale: bool,
+    pub(super) stats_stale: bool,
 }
 
 impl Room {
@@ -98,6 +108,8 @@ impl Room {
             standing: KeyStanding::New,
             let_in_by: None,
             joined_at: None,
+            turned_away: None,
+            refusals: 0,
             session: Session::new(name.to_string()),
             media: None,
             local,
@@ -175,7 +187,7 @@ impl Room {
             Input::Line(id, event) => self.handle_line(id, event).await?,
             Input::Media(input) => self.handle_media(input).await?,
             Input::Received(report) => self.handle_report(report).await,
-            Input::SourceEnded(ended) => self.handle_source_end(ended).await,
+            Input::SourceEnded(ended) => self.handle_source_end(ended),
             Input::Asked(Some(Command::Publish(kind, source, reply))) => {
                 let me = self.session.me().cloned();
                 let place = Media::place(&self.media, me.as_ref());
@@ -184,6 +196,7 @@ impl Room {
                     .replace(kind, source, place, &mut self.session)
                     .await;
                 let done = done.map_err(|error| Error::Internal(error.to_string()));
+                self.start_due = true;
                 self.stats_stale = true;
                 // The asker may have gone away meanwhile.
                 drop(reply.send(done));
@@ -255,16 +268,33 @@ impl Room {
             // one that we ended meanwhile, and then the place is free to be taken again.
             LineEvent::Closed => self.lose(id, now),
             LineEvent::Failed(error) => {
-                let first = self.liveness.is_none();
-                let hopeless = matches!(error.kind(), ErrorKind::Trust | ErrorKind::Refused);
-                if first || (hopeless && !current) {
+                if self.liveness.is_none() {
                     return Err(error);
                 }
                 tracing::debug!(%error, %id, "a line ended");
                 self.lose(id, now);
+                if !current {
+                    self.note_failure(error)?;
+                }
             }
             LineEvent::Media(_) | LineEvent::Snug(_) | LineEvent::Heard => {}
         }
+        Ok(())
+    }
+
+    /// Remembers why a line that was dialled anew did not get in. Somebody else at that address may
+    /// be gone in a moment, and a host that comes back may say no before it is ready; but a room
+    /// that goes on saying no means it.
+    fn note_failure(&mut self, error: Error) -> Result<(), Error> {
+        match error.kind() {
+            ErrorKind::Refused => self.refusals += 1,
+            ErrorKind::Trust => {}
+            _ => return Ok(()),
+        }
+        if self.refusals >= REFUSALS_MAX {
+            return Err(error);
+        }
+        self.turned_away = Some(error);
         Ok(())
     }
 
@@ -280,6 +310,8 @@ impl Room {
     async fn admit(&mut self, id: LineId, admission: Admission) -> Result<(), Error> {
         self.signalling.adopt(id, &admission);
         self.standing = admission.standing;
+        self.refusals = 0;
+        self.turned_away = None;
         let now = Instant::now();
         let resumed = self.session.me().is_some()
             && self.media.is_some()
@@ -373,7 +405,7 @@ impl Room {
             Verdict::Dial => self.signalling.dial_again(),
             Verdict::StopCapture => {
                 let capturing = self.local.has_sources();
-                self.local.pause().await;
+                self.local.pause();
                 if capturing {
                     self.tell(Happening::CaptureStopped);
                 }
@@ -386,9 +418,10 @@ impl Room {
                 }
             }
             Verdict::GiveUp => {
-                return Err(Error::ConnectionLost {
+                let lost = Error::ConnectionLost {
                     target: self.target.clone(),
-                });
+                };
+                return Err(self.turned_away.take().unwrap_or(lost));
             }
         }
         Ok(())
@@ -408,27 +441,6 @@ impl Room {
             }
             Report::RecordingStopped(error) => self.tell(recording_stopped(error)),
         }
-    }
-
-    async fn handle_source_end(&mut self, ended: SourceEnded) {
-        let transport = self.media.as_ref().map(|media| &media.transport);
-        let kind = self
-            .local
-            .forget(&ended.track, transport, &mut self.session)
-            .await;
-        let Some(kind) = kind else {
-            return;
-        };
-        let error = ended.error.map(Error::from);
-        self.tell(Happening::SourceStopped {
-            kind,
-            code: error
-                .as_ref()
-                .map_or("source_ended", Error::code)
-                .to_owned(),
-            hint: error.as_ref().map(Error::hint),
-            message: error.map_or("It came to its end.".to_owned(), |error| error.to_string()),
-        });
     }
 
     pub(super) fn tell(&mut self, what: Happening) {
@@ -471,10 +483,16 @@ impl Room {
                 hint: error.hint(),
             });
         }
+        // Devices are let go of while we say goodbye, and are free when we are out.
+        self.local.close();
         self.signalling.close(true).await;
-        self.local.withdraw().await;
         if let Some(media) = self.media.take() {
             media.close().await;
+        }
+        let mut source_ends = self.source_ends;
+        let freed = async { while source_ends.recv().await.is_some() {} };
+        if tokio::time::timeout(FREE_WITHIN, freed).await.is_err() {
+            tracing::warn!("a camera or microphone is still not free");
         }
         let recorded = self.subscriber.stop().await;
         let last = Event::now(Happening::Left);

@@ -5,12 +5,16 @@ mod script;
 use std::time::Duration;
 
 use snug_media::source::{TestPattern, Tone};
+use snug_media::{AudioSource, BLOCK_SAMPLES};
 use snug_protocol::DisplayName;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::Participant;
-use crate::{ErrorKind, Event, Happening, JoinOptions, Kind, Timeouts};
+use crate::{
+    ConnectionState, ErrorKind, Event, Happening, JoinOptions, JoinStep, Kind, PublishedStats,
+    Stats, Timeouts,
+};
 use script::{Behaviour, Script};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -65,26 +69,147 @@ async fn a_participant_joins_publishes_and_leaves() {
     wait_for(&mut events, |it| matches!(it, Happening::MediaConnected)).await;
     frames_sent(&ada, Kind::Video, 20).await;
     frames_sent(&ada, Kind::Audio, 20).await;
-    ada.set_camera(None).await.unwrap();
-    let twice = |it: &Happening| matches!(it, Happening::Negotiated { count: 2 });
-    wait_for(&mut events, twice).await;
-    let only_sound = async {
-        while ada
-            .stats()
-            .published
-            .iter()
-            .any(|it| it.kind == Kind::Video)
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, only_sound)
-        .await
-        .expect("the picture is gone");
     ada.leave().await.unwrap();
     wait_for(&mut events, |it| matches!(it, Happening::Left)).await;
     assert!(events.recv().await.is_none(), "left is the last event");
     assert!(script.heard_goodbye().await);
+}
+
+/// Waits until statistics are as wanted.
+async fn stats_until(participant: &Participant, wanted: impl Fn(&Stats) -> bool) -> Stats {
+    let mut stats = participant.watch_stats();
+    let found = timeout(PATIENCE, stats.wait_for(|stats| wanted(stats))).await;
+    found.expect("in time").expect("a participant").clone()
+}
+
+fn published(stats: &Stats, kind: Kind) -> &PublishedStats {
+    let mut published = stats.published.iter();
+    published.find(|it| it.kind == kind).expect("published")
+}
+
+#[tokio::test]
+async fn a_camera_that_goes_off_keeps_its_place_and_goes_on_with_a_keyframe() {
+    let mut script = Script::start(Behaviour::default()).await;
+    let mut ada = Participant::join(options(&script)).await.unwrap();
+    let mut events = ada.events();
+    wait_for(&mut events, |it| matches!(it, Happening::MediaConnected)).await;
+    frames_sent(&ada, Kind::Video, 5).await;
+    let mut before = published(&ada.stats(), Kind::Video).clone();
+    for _ in 0..3 {
+        ada.set_camera(None).await.unwrap();
+        assert!(!script.next_word("camera").await);
+        let off = stats_until(&ada, |it| !published(it, Kind::Video).active).await;
+        assert_eq!(off.published.len(), 2);
+        // Another size: the encoder follows, the track stays the same.
+        let camera = TestPattern::new(320, 192, 30).unwrap();
+        ada.set_camera(Some(Box::new(camera))).await.unwrap();
+        assert!(script.next_word("camera").await);
+        let sent = published(&off, Kind::Video).sent.frames_sent;
+        frames_sent(&ada, Kind::Video, sent + 5).await;
+        let now = published(&ada.stats(), Kind::Video).clone();
+        assert!(now.active && now.track_id == before.track_id);
+        assert!(now.sent.keyframes > before.sent.keyframes);
+        before = now;
+    }
+    ada.leave().await.unwrap();
+    while let Some(event) = events.recv().await {
+        let negotiated = matches!(event.what, Happening::Negotiated { count } if count > 1);
+        assert!(!negotiated, "a section for each toggle: {event:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_off_stays_off_in_a_new_place_and_a_first_source_adds_a_track() {
+    let behaviour = Behaviour {
+        forgets: true,
+        ..Behaviour::default()
+    };
+    let script = Script::start(behaviour).await;
+    let mut options = options(&script);
+    options.video = None;
+    let mut ada = Participant::join(options).await.unwrap();
+    let mut events = ada.events();
+    wait_for(&mut events, |it| matches!(it, Happening::MediaConnected)).await;
+    frames_sent(&ada, Kind::Audio, 5).await;
+    ada.set_microphone(None).await.unwrap();
+    let place = ada.stats().peer_id;
+    script.hang_up();
+    let muted = |it: &Stats| it.connection == ConnectionState::Live && it.peer_id != place;
+    let stats = stats_until(&ada, muted).await;
+    assert!(stats.published.len() == 1 && !published(&stats, Kind::Audio).active);
+    let camera = TestPattern::new(160, 96, 30).unwrap();
+    ada.set_camera(Some(Box::new(camera))).await.unwrap();
+    frames_sent(&ada, Kind::Video, 5).await;
+    let sent = published(&ada.stats(), Kind::Audio).sent.frames_captured;
+    ada.set_microphone(Some(Box::new(Tone::new(1000.0, 0.5))))
+        .await
+        .unwrap();
+    frames_sent(&ada, Kind::Audio, 5).await;
+    assert!(published(&ada.stats(), Kind::Audio).sent.frames_captured > sent);
+    ada.leave().await.unwrap();
+}
+
+/// A microphone that breaks after a while.
+struct Fragile(u32);
+
+impl AudioSource for Fragile {
+    fn read(&mut self, _: &mut [f32; BLOCK_SAMPLES]) -> Result<(), snug_media::Error> {
+        self.0 -= 1;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_microphone_that_breaks_is_told_and_its_track_stays() {
+    let mut script = Script::start(Behaviour::default()).await;
+    let mut options = options(&script);
+    options.audio = Some(Box::new(Fragile(20)));
+    let mut ada = Participant::join(options).await.unwrap();
+    let mut events = ada.events();
+    let stopped = wait_for(&mut events, |it| {
+        matches!(it, Happening::SourceStopped { .. })
+    })
+    .await;
+    let Happening::SourceStopped { kind, code, .. } = stopped else {
+        panic!("{stopped:?}");
+    };
+    assert_eq!((kind, code.as_str()), (Kind::Audio, "internal"));
+    assert!(!script.next_word("microphone").await);
+    assert!(!published(&ada.stats(), Kind::Audio).active);
+    frames_sent(&ada, Kind::Video, 20).await;
+    ada.leave().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_way_in_is_followed() {
+    let script = Script::start(Behaviour::default()).await;
+    let mut options = options(&script);
+    let (steps, mut followed) = watch::channel(JoinStep::ReachingHost);
+    options.steps = Some(steps);
+    let ada = Participant::join(options).await.unwrap();
+    assert_eq!(*followed.borrow_and_update(), JoinStep::Entering);
+    assert!(followed.changed().await.is_err(), "it ends once we are in");
+    ada.leave().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_that_says_no_twice_may_still_let_us_back_in() {
+    for (refuses_returns, comes_back) in [(2, true), (3, false)] {
+        let behaviour = Behaviour {
+            refuses_returns,
+            ..Behaviour::default()
+        };
+        let script = Script::start(behaviour).await;
+        let mut ada = Participant::join(options(&script)).await.unwrap();
+        let mut events = ada.events();
+        wait_for(&mut events, |it| matches!(it, Happening::MediaConnected)).await;
+        script.hang_up();
+        let end = wait_for(&mut events, |it| {
+            matches!(it, Happening::Resumed | Happening::Failed { .. })
+        })
+        .await;
+        assert_eq!(end == Happening::Resumed, comes_back, "{end:?}");
+    }
 }
 
 #[tokio::test]

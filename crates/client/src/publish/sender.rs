@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::counters::Numbers;
 use super::epoch::Clock;
@@ -17,6 +17,9 @@ use crate::transport::{Kind, LocalTrack, MediaPacket};
 /// it has one of each.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time for the last frames of a source to be sent: they are two at most.
+const FINISH_WITHIN: Duration = Duration::from_millis(500);
+
 /// An encoded frame: a picture, or a packet of sound.
 pub(super) struct Encoded {
     pub(super) data: Bytes,
@@ -25,20 +28,46 @@ pub(super) struct Encoded {
     pub(super) at: Instant,
 }
 
-/// Sends what comes out of `frames` on `track` until either ends.
+/// The sending of what was encoded; it ends by itself after the last of it. Dropping it ends it at
+/// once.
+#[derive(Debug)]
+pub(crate) struct Sending(JoinHandle<()>);
+
+impl Sending {
+    /// Waits until everything is sent, but not for a connection that takes nothing.
+    async fn finished(mut self) {
+        if timeout(FINISH_WITHIN, &mut self.0).await.is_err() {
+            tracing::debug!("the last of a source is not sent");
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends what comes out of `frames` on `track` until either ends; begins once `before` is through,
+/// so that packets of one source never get between those of another.
 pub(super) fn spawn(
     track: LocalTrack,
     frames: mpsc::Receiver<Encoded>,
-    clock: Clock,
-    numbers: Arc<Numbers>,
-) -> AbortHandle {
+    (clock, numbers): (Clock, Arc<Numbers>),
+    before: Option<Sending>,
+) -> Sending {
     let sender = Sender {
         reported: false,
         track,
         clock,
         numbers,
     };
-    tokio::spawn(sender.run(frames)).abort_handle()
+    Sending(tokio::spawn(async move {
+        if let Some(before) = before {
+            before.finished().await;
+        }
+        sender.run(frames).await;
+    }))
 }
 
 struct Sender {

@@ -11,6 +11,17 @@ enum Content<T> {
     Closed,
 }
 
+/// What became of a value, or of the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is in.
+    Taken,
+    /// It is in, instead of one that nobody took.
+    Replaced,
+    /// Nothing goes in any more.
+    Closed,
+}
+
 /// Hands the latest value from one thread to another.
 pub(super) struct Slot<T> {
     content: Mutex<Content<T>>,
@@ -25,17 +36,17 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Puts a value in; true when it replaced one that nobody took.
-    pub(super) fn put(&self, value: T) -> bool {
+    /// Puts a value in, unless the slot is closed.
+    pub(super) fn put(&self, value: T) -> Put {
         let mut content = lock(&self.content);
-        let replaced = match *content {
-            Content::Closed => return false,
-            Content::Full(_) => true,
-            Content::Empty => false,
+        let put = match *content {
+            Content::Closed => return Put::Closed,
+            Content::Full(_) => Put::Replaced,
+            Content::Empty => Put::Taken,
         };
         *content = Content::Full(value);
         self.changed.notify_one();
-        replaced
+        put
     }
 
     /// Waits for a value; `None` once the slot is closed.
@@ -72,10 +83,10 @@ mod tests {
     #[test]
     fn the_newest_value_wins_and_the_loss_is_told() {
         let slot = Slot::new();
-        assert!(!slot.put(1));
-        assert!(slot.put(2));
+        assert_eq!(slot.put(1), Put::Taken);
+        assert_eq!(slot.put(2), Put::Replaced);
         assert_eq!(slot.take(), Some(2));
-        assert!(!slot.put(3));
+        assert_eq!(slot.put(3), Put::Taken);
     }
 
     #[test]
@@ -85,7 +96,7 @@ mod tests {
         let thread = std::thread::spawn(move || waiting.take());
         slot.close();
         assert_eq!(thread.join().unwrap(), None);
-        assert!(!slot.put(1));
+        assert_eq!(slot.put(1), Put::Closed);
         assert_eq!(slot.take(), None);
     }
 }

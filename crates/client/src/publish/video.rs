@@ -1,8 +1,8 @@
 //! The two threads of a picture: one keeps the camera's time, one encodes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use snug_media::source::Pacer;
@@ -12,9 +12,11 @@ use tokio::sync::mpsc;
 
 use super::counters::Numbers;
 use super::epoch::Clock;
+use super::live::LiveClock;
 use super::sender::Encoded;
-use super::slot::Slot;
-use super::{EndReport, Stop};
+use super::slot::{Put, Slot};
+use super::stop::EndReport;
+use super::{End, Source, Stop};
 use crate::{Error, thread};
 
 /// Encoded pictures between encoder and network: one being packetised, one behind it. More would
@@ -46,27 +48,25 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     /// When the first of it is due.
     pub(super) begin: Instant,
-    pub(super) ended: EndReport,
+    pub(super) report: EndReport,
 }
 
-type Captured = (I420Frame, Instant);
-type Running = (
-    JoinHandle<Box<dyn VideoSource>>,
-    JoinHandle<()>,
-    mpsc::Receiver<Encoded>,
-);
+/// A picture, and when it was taken.
+pub(super) type Captured = (I420Frame, Instant);
 
-/// Starts both threads; encoded pictures come out of the lane.
+type Running = (Arc<Slot<Captured>>, mpsc::Receiver<Encoded>);
+
+/// Starts both threads; encoded pictures come out of the lane. Closing the slot ends the encoder.
 pub(super) fn start(
     start: Start,
     (stop, numbers, keyframes): (Stop, Arc<Numbers>, Arc<Keyframes>),
 ) -> Result<Running, Error> {
     let Start {
-        source,
+        mut source,
         bitrate_bps,
         clock,
         begin,
-        ended,
+        report,
     } = start;
     let (width, height) = source.size();
     let fps = 1.0 / source.frame_interval().as_secs_f64().max(1.0 / 240.0);
@@ -82,61 +82,78 @@ pub(super) fn start(
         last_forced: None,
         gap: false,
     };
-    // The codec lives and dies on its thread; whether there is one is learnt before going on.
-    let (report, started) = std::sync::mpsc::sync_channel(1);
-    let encode = thread::spawn("snug-encode", move || {
-        let encoder = match Encoder::new(config) {
-            Ok(encoder) => encoder,
-            Err(error) => return drop(report.send(Err(error))),
-        };
-        if report.send(Ok(())).is_ok() {
-            worker.run(encoder);
-        }
-    })?;
-    let started = started
-        .recv()
-        .map_err(|error| Error::Internal(error.to_string()))?;
-    started.map_err(snug_media::Error::from)?;
+    worker.start(config, stop.clone())?;
+    let pictures = Arc::clone(&slot);
     let capture = thread::spawn("snug-camera", move || {
-        let (source, end) = capture(source, begin, &stop, &slot, &numbers);
+        let run = || capture(&mut *source, begin, &stop, &pictures, &numbers);
+        let end = catch_unwind(AssertUnwindSafe(run));
+        pictures.close();
+        report.send(Source::Video(source), end, &stop);
+    });
+    if let Err(error) = capture {
         slot.close();
-        if let Some(error) = end {
-            ended.send(error);
-        }
-        source
-    })?;
-    Ok((capture, encode, frames))
+        return Err(error);
+    }
+    Ok((slot, frames))
 }
 
-/// Takes pictures at their time until told to stop (`None`) or the source ends (`Some`).
+/// Takes pictures at their time until told to stop or the source ends.
 fn capture(
-    mut source: Box<dyn VideoSource>,
+    source: &mut dyn VideoSource,
     begin: Instant,
     stop: &Stop,
     slot: &Slot<Captured>,
     numbers: &Numbers,
-) -> (Box<dyn VideoSource>, Option<Option<snug_media::Error>>) {
-    let mut pacer: Option<(Pacer, Duration)> = None;
+) -> End {
+    let mut timing = Timing::of(source, begin);
     loop {
         let picture = match source.next_frame() {
             Ok(Some(picture)) => picture,
-            Ok(None) => return (source, Some(None)),
-            Err(error) => return (source, Some(Some(error))),
+            Ok(None) => return End::Over,
+            // Whoever pulls the plug after the switch has not broken anything.
+            Err(_) if stop.is_set() => return End::Asked,
+            Err(error) => return End::Failed(error.into()),
         };
-        // A source that ran before goes on where it was: its first picture is due now.
-        let (pacer, first) = pacer.get_or_insert_with(|| (Pacer::new(begin), picture.at));
-        let (at, now) = (picture.at.saturating_sub(*first), Instant::now());
-        let due = if source.is_live() {
-            pacer.taken(at, now)
-        } else {
-            pacer.due(at, now)
-        };
+        let due = timing.place(picture.at);
         if !stop.wait_until(due) {
-            return (source, None);
+            return End::Asked;
         }
         numbers.counters.frames_captured.add(1);
-        if slot.put((picture.frame, due)) {
-            numbers.counters.frames_replaced.add(1);
+        match slot.put((picture.frame, due)) {
+            Put::Taken => {}
+            Put::Replaced => numbers.counters.frames_replaced.add(1),
+            Put::Closed => return End::Asked,
+        }
+    }
+}
+
+/// When pictures are due.
+enum Timing {
+    /// By our clock, from the first one on.
+    Paced(Pacer, Option<Duration>),
+    /// As they come.
+    Live(LiveClock),
+}
+
+impl Timing {
+    fn of(source: &dyn VideoSource, begin: Instant) -> Self {
+        if source.is_live() {
+            Timing::Live(LiveClock::default())
+        } else {
+            Timing::Paced(Pacer::new(begin), None)
+        }
+    }
+
+    /// Gives the instant of a picture stamped `at`, which is here now; in the past means at once.
+    fn place(&mut self, at: Duration) -> Instant {
+        let now = Instant::now();
+        match self {
+            Timing::Live(clock) => clock.place(at, now),
+            Timing::Paced(pacer, first) => {
+                // A source that ran before goes on where it was: its first picture is due now.
+                let first = *first.get_or_insert(at);
+                pacer.due(at.saturating_sub(first), now)
+            }
         }
     }
 }
@@ -153,6 +170,22 @@ struct EncodeThread {
 }
 
 impl EncodeThread {
+    /// Starts it. What goes wrong later, in making the encoder too, ends the publication by `stop`.
+    fn start(self, config: EncoderConfig, stop: Stop) -> Result<(), Error> {
+        let slot = Arc::clone(&self.slot);
+        thread::spawn("snug-encode", move || {
+            // The codec lives and dies on its thread.
+            let run = move || Encoder::new(config).map(|encoder| self.run(encoder));
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => stop.fail(snug_media::Error::from(error).into()),
+                Err(_) => stop.fail(Error::Internal("the encoder of pictures failed".into())),
+            }
+            slot.close();
+        })
+        .map(drop)
+    }
+
     fn run(mut self, mut encoder: Encoder) {
         let mut wanted = false;
         while let Some((frame, at)) = self.slot.take() {

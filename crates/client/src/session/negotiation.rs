@@ -4,6 +4,9 @@ use snug_protocol::SdpAnswer;
 
 use crate::transport::SLOTS_MAX;
 
+/// Failures in a row after which nothing is asked for again.
+const FAILURES_MAX: u32 = 3;
+
 /// What follows from an input.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
@@ -51,6 +54,8 @@ pub(super) struct Negotiation {
     number: u64,
     completed: u64,
     counts: [usize; 2],
+    /// How many failed in a row.
+    failures: u32,
     /// Something changed that the negotiation under way does not cover.
     stale: bool,
     /// The server wants another one after this one.
@@ -163,6 +168,7 @@ impl Negotiation {
         match std::mem::take(&mut self.state) {
             State::Applying(answer) => {
                 self.completed += 1;
+                self.failures = 0;
                 Some((answer, self.follow()))
             }
             other => {
@@ -173,10 +179,15 @@ impl Negotiation {
     }
 
     /// Gives up the negotiation; the connection stays as it was before.
-    pub(super) fn handle_failed(&mut self, number: u64) -> Step {
+    ///
+    /// When somebody is `waiting` for it, it is tried again, but not for ever: what fails a few
+    /// times in a row fails for a reason that stays.
+    pub(super) fn handle_failed(&mut self, number: u64, waiting: bool) -> Step {
         if number != self.number {
             return Step::Nothing;
         }
+        self.failures += 1;
+        self.stale |= waiting && self.failures <= FAILURES_MAX;
         self.abandoned = true;
         self.state = State::Stable;
         self.follow()

@@ -126,7 +126,6 @@ fn a_change_during_a_negotiation_asks_for_another() {
     drain(&mut session);
     let number = number_of(&say(&mut session, offer_data(0, 0)));
     session.publish(track("me:b"), TrackSource::Camera, 1, true);
-    session.unpublish(&track("me:a"));
     session.handle_offer(number, "sdp".into(), &[]);
     drain(&mut session);
     say(&mut session, answer(json!({}), ""));
@@ -213,6 +212,101 @@ fn others_and_their_tracks_come_and_go() {
             peer_id: peer("bo")
         }))
     );
+}
+
+fn said_of(id: &TrackId, source: &str, active: bool) -> Output {
+    Output::Send(ClientEvent::UpdateTrackMetadata {
+        track_id: id.clone(),
+        metadata: json!({"type": source, "active": active}),
+    })
+}
+
+#[test]
+fn a_track_that_goes_off_is_said_so_and_needs_no_negotiation() {
+    let mut session = joined();
+    let camera = track("me:v");
+    session.publish(camera.clone(), TrackSource::Camera, 1, true);
+    session.set_active(&camera, false);
+    assert_eq!(
+        drain(&mut session),
+        [Output::Send(ClientEvent::RenegotiateTracks)],
+        "the offer will say it"
+    );
+    let number = number_of(&say(&mut session, offer_data(0, 0)));
+    session.handle_offer(number, "sdp".into(), &[(camera.clone(), "0".into())]);
+    let outputs = drain(&mut session);
+    let [Output::Send(ClientEvent::SdpOffer(offer))] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    assert_eq!(offer.track_id_to_track_metadata[&camera]["active"], false);
+    session.set_active(&camera, true);
+    session.set_active(&camera, true);
+    assert_eq!(drain(&mut session), [said_of(&camera, "camera", true)]);
+    say(
+        &mut session,
+        answer(json!({"0": camera}), "m=video 9 X\na=mid:0\n"),
+    );
+    session.handle_answered(number);
+    drain(&mut session);
+    session.set_active(&camera, false);
+    assert_eq!(drain(&mut session), [said_of(&camera, "camera", false)]);
+    session.resume();
+    assert_eq!(
+        drain(&mut session),
+        [said_of(&camera, "camera", false)],
+        "the first word may be lost with the line"
+    );
+}
+
+#[test]
+fn others_that_go_off_and_on_are_told_once() {
+    let mut session = joined();
+    say(
+        &mut session,
+        json!({"type": "endpointAdded", "data": {"id": "bo", "metadata": null}}),
+    );
+    let tracks = |active: bool| {
+        json!({"type": "tracksAdded", "data": {"endpointId": "bo", "tracks":
+            {"bo:v": {"metadata": {"type": "camera", "active": active}}}}})
+    };
+    let update = |active: bool| {
+        json!({"type": "trackUpdated", "data": {"endpointId": "bo", "trackId": "bo:v",
+            "metadata": {"type": "camera", "active": active}}})
+    };
+    let changed = |active| {
+        Output::Tell(Happening::TrackChanged {
+            peer_id: peer("bo"),
+            track_id: track("bo:v"),
+            kind: Kind::Video,
+            active,
+        })
+    };
+    let outputs = say(&mut session, tracks(false));
+    assert!(
+        matches!(outputs[0], Output::Tell(Happening::TrackAdded { .. })),
+        "{outputs:?}"
+    );
+    assert_eq!(outputs[1..], [changed(false)]);
+    assert_eq!(say(&mut session, update(true)), [changed(true)]);
+    assert_eq!(say(&mut session, update(true)), []);
+    assert_eq!(say(&mut session, tracks(false)), [changed(false)]);
+    let (_, bo) = session.roster().peers().next().unwrap();
+    let known: Vec<_> = bo.tracks().collect();
+    assert_eq!(known, [(&track("bo:v"), Kind::Video, false)]);
+}
+
+#[test]
+fn an_offer_that_fails_is_tried_again_but_not_for_ever() {
+    let mut session = joined();
+    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
+    drain(&mut session);
+    for attempt in 0..10 {
+        let number = number_of(&say(&mut session, offer_data(0, 0)));
+        session.handle_failed(number);
+        let outputs = drain(&mut session);
+        let again = [Output::Send(ClientEvent::RenegotiateTracks)];
+        assert_eq!(outputs == again, attempt < 3, "{attempt}: {outputs:?}");
+    }
 }
 
 #[test]

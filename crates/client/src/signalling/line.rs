@@ -112,6 +112,8 @@ async fn dial(
         pin: connection.pin,
     };
     let target = plan.connector.target();
+    // Nothing more is reported of the way in.
+    drop(plan.connector);
     Line {
         id,
         topic: plan.topic,

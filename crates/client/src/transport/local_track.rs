@@ -107,10 +107,6 @@ impl LocalTrack {
         })
     }
 
-    pub(super) async fn remove(&self, connection: &dyn PeerConnection) -> Result<()> {
-        connection.remove_track(&self.sender).await
-    }
-
     /// Audio or video.
     pub(crate) fn kind(&self) -> Kind {
         self.kind

@@ -167,19 +167,18 @@ async fn a_picture_is_published_reported_and_renewed_on_request() {
     connected(&mut lanes).await;
 
     let source = snug_media::source::TestPattern::new(160, 96, 30).unwrap();
-    let id: snug_protocol::TrackId = "me:camera".parse().unwrap();
-    let (ended, _ends) = mpsc::channel(1);
+    let (ended, mut ends) = mpsc::channel(1);
     let numbers = Arc::new(crate::publish::Numbers::random());
     let publication = crate::publish::Publication::start(
         crate::publish::Source::Video(Box::new(source)),
         crate::publish::Destination {
-            id,
             track: track.clone(),
             numbers: Arc::clone(&numbers),
             bitrate_bps: 200_000,
+            after: None,
         },
         (crate::publish::Epoch::now(), std::time::Instant::now()),
-        ended,
+        (1, ended),
     )
     .unwrap();
 
@@ -220,6 +219,8 @@ async fn a_picture_is_published_reported_and_renewed_on_request() {
     }
     let sent = numbers.sent();
     assert!(sent.keyframes >= 2 && sent.frames_dropped == 0, "{sent:?}");
-    assert!(publication.stop().await.is_some(), "the source comes back");
+    drop(publication.stop(crate::publish::Fate::Return));
+    let ended = timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
+    assert!(ended.source.is_some(), "the source comes back");
     transport.close().await;
 }

@@ -28,6 +28,8 @@ pub(super) struct Behaviour {
     pub(super) lies: bool,
     /// Refuses joins for this reason.
     pub(super) refuses: Option<&'static str>,
+    /// Refuses the first so many that return.
+    pub(super) refuses_returns: u8,
     /// Answers nothing.
     pub(super) mute: bool,
 }
@@ -38,6 +40,7 @@ pub(super) struct Script {
     hang_up: broadcast::Sender<()>,
     joins: mpsc::Receiver<Option<String>>,
     ends: mpsc::Receiver<bool>,
+    said: mpsc::Receiver<ClientEvent>,
     task: AbortHandle,
 }
 
@@ -54,6 +57,7 @@ impl Script {
         let (hang_up, _) = broadcast::channel(1);
         let (join_lane, joins) = mpsc::channel(16);
         let (end_lane, ends) = mpsc::channel(16);
+        let (said_lane, said) = mpsc::channel(64);
         let acceptor = TlsAcceptor::from(tls());
         let signal = hang_up.clone();
         let task = tokio::spawn(async move {
@@ -66,6 +70,7 @@ impl Script {
                     number,
                     joins: join_lane.clone(),
                     ends: end_lane.clone(),
+                    said: said_lane.clone(),
                     answerer: None,
                 };
                 visits.spawn(visit.run(acceptor.clone(), stream, signal.subscribe()));
@@ -78,6 +83,7 @@ impl Script {
             hang_up,
             joins,
             ends,
+            said,
             task: task.abort_handle(),
         }
     }
@@ -101,6 +107,18 @@ impl Script {
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// Waits until something is said about a track of this sort; returns whether it is active.
+    pub(super) async fn next_word(&mut self, source: &str) -> bool {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.said.recv()).await;
+            if let ClientEvent::UpdateTrackMetadata { metadata, .. } = event.unwrap().unwrap()
+                && metadata["type"] == source
+            {
+                return metadata["active"].as_bool().unwrap();
+            }
+        }
     }
 
     /// Waits for the end of a connection; true when the visitor left in words.
@@ -132,6 +150,7 @@ struct Visit {
     number: u8,
     joins: mpsc::Sender<Option<String>>,
     ends: mpsc::Sender<bool>,
+    said: mpsc::Sender<ClientEvent>,
     answerer: Option<Answerer>,
 }
 
@@ -188,7 +207,9 @@ impl Visit {
             }
             "mediaEvent" => {
                 let data = payload["data"].as_str().unwrap();
-                for event in self.media_event(ClientEvent::parse(data).unwrap()).await {
+                let event = ClientEvent::parse(data).unwrap();
+                self.said.send(event.clone()).await.unwrap();
+                for event in self.media_event(event).await {
                     let payload = json!({"data": event.to_string()});
                     say(
                         socket,
@@ -204,6 +225,9 @@ impl Visit {
     fn admit(&self, returns: bool) -> (&'static str, Value) {
         if let Some(reason) = self.behaviour.refuses {
             return ("error", json!({"reason": reason}));
+        }
+        if returns && self.number <= 1 + self.behaviour.refuses_returns {
+            return ("error", json!({"reason": "room full"}));
         }
         let resumed = returns && !self.behaviour.forgets;
         let place = if resumed { 1 } else { self.number };
