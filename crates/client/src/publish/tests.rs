@@ -140,7 +140,7 @@ async fn a_panic_of_a_source_is_told() {
 #[tokio::test]
 async fn a_picture_that_no_encoder_takes_is_told() {
     let mut world = World::new().await;
-    let huge = TestPattern::new(64, 64, 30).map(|pattern| Huge(pattern));
+    let huge = TestPattern::new(64, 64, 30).map(Huge);
     let publication = world.publish(Source::Video(Box::new(huge.unwrap()))).await;
     let ended = world.end().await;
     let End::Failed(error) = ended.end else {
