@@ -58,7 +58,11 @@ function othersOnFirstPage(withMe: boolean): number {
 }
 
 /** Gives the first speaker of a later page the place of whoever was silent longest; null when nobody needs one. */
-function swapIn(all: readonly string[], speaking: ReadonlySet<string>, heard: ReadonlyMap<string, number>): string[] | null {
+function swapIn(
+  all: readonly string[],
+  speaking: ReadonlySet<string>,
+  heard: ReadonlyMap<string, number>,
+): string[] | null {
   const room = othersOnFirstPage(true);
   const from = all.findIndex((id, at) => at >= room && speaking.has(id));
   if (from < 0) return null;

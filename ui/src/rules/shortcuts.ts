@@ -41,6 +41,7 @@ export function keyTarget(element: EventTarget | null): KeyTarget {
     element instanceof HTMLTextAreaElement ||
     element instanceof HTMLSelectElement ||
     (element instanceof HTMLInputElement && TEXT_INPUTS.has(element.type));
-  const takesSpace = takesText || element.closest("button, a[href], input, summary, [role=button], [role=option]") !== null;
+  const pressed = element.closest("button, a[href], input, summary, [role=button], [role=option]");
+  const takesSpace = takesText || pressed !== null;
   return { takesText, takesSpace };
 }

@@ -114,7 +114,7 @@ export class TileClient {
     const tiles = [...this.#streams]
       .filter(([tile]) => !this.#resting.has(tile))
       .sort(([a], [b]) => a - b)
-      .map(([tile, stream]) => ({ tile, height: Math.ceil(stream.height / HEIGHT_STEP) * HEIGHT_STEP, raw: stream.raw }));
+      .map(([tile, { height, raw }]) => ({ tile, height: Math.ceil(height / HEIGHT_STEP) * HEIGHT_STEP, raw }));
     return { tiles, levels: this.#levelsWanted > 0 };
   }
 

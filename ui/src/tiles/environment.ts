@@ -119,7 +119,8 @@ function makePicture(i420: Uint8Array<ArrayBuffer>, width: number, height: numbe
 function makeFrame(i420: Uint8Array<ArrayBuffer>, width: number, height: number, timestamp: number): VideoFrame | null {
   if (typeof VideoFrame === "undefined") return null;
   try {
-    return new VideoFrame(i420, { format: "I420", codedWidth: width, codedHeight: height, timestamp, colorSpace: BT601 });
+    const size = { codedWidth: width, codedHeight: height };
+    return new VideoFrame(i420, { format: "I420", ...size, timestamp, colorSpace: BT601 });
   } catch {
     // A browser that has frames but not this format: the pixels are converted here instead.
     return null;

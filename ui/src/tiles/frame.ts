@@ -55,5 +55,6 @@ function parseLevels(payload: Uint8Array): Levels | null {
 }
 
 function isLevels(value: unknown): value is Levels {
-  return typeof value === "object" && value !== null && "me" in value && "people" in value && typeof value.people === "object";
+  if (typeof value !== "object" || value === null) return false;
+  return "me" in value && "people" in value && typeof value.people === "object" && value.people !== null;
 }

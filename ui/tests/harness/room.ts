@@ -5,7 +5,20 @@ import PageRoot from "../../src/App.svelte";
 import type { Snapshot } from "../../src/ipc/types";
 import type { App } from "../../src/state/app.svelte";
 import { problem } from "../fixtures";
-import { alone, crowd, four, inRoom, kwame, mara, myself, nothingPluggedIn, reconnecting, six, tomas, withMe } from "../fixtures/room";
+import {
+  alone,
+  crowd,
+  four,
+  inRoom,
+  kwame,
+  mara,
+  myself,
+  nothingPluggedIn,
+  reconnecting,
+  six,
+  tomas,
+  withMe,
+} from "../fixtures/room";
 import { appThatShows } from "./program";
 import type { Show } from "./states";
 
@@ -36,7 +49,9 @@ export const roomStates: Record<string, Show> = {
   "room-crowd": room(crowd, ["p4", "p15"]),
   "room-people": room(four, ["p1"], (app) => app.ui.openDrawer("people")),
   "room-reconnecting": room(withMe(reconnecting, { microphone: { is_on: false } })),
-  "room-stopped": room(inRoom([mara, tomas, kwame, myself({ tile: null })], { connection: "capture_stopped", host: "192.168.1.20:7684" })),
+  "room-stopped": room(
+    inRoom([mara, tomas, kwame, myself()], { connection: "capture_stopped", host: "192.168.1.20:7684" }),
+  ),
   "room-nothing": room(nothingPluggedIn(problem("no_device"))),
   "room-invite": room(four, ["p1"], (app) => app.ui.openSheet("invite")),
   "room-leave": room(four, [], (app) => app.ui.openSheet("leave")),

@@ -1,7 +1,7 @@
 // People as the room shows them: with a name of their own, and oneself as one's own devices are.
 
-import { room as words } from "../../i18n/en/room";
-import type { Me, Person, Room } from "../../ipc/types";
+import { words } from "../../i18n/en";
+import type { Me, MicrophoneState, Person, Room } from "../../ipc/types";
 import { numberSameNames } from "../../rules/names";
 
 export interface ShownPerson extends Person {
@@ -9,6 +9,8 @@ export interface ShownPerson extends Person {
   shownName: string;
   /** Tells people of one name apart; null for a name of its own. */
   number: number | null;
+  /** Why nothing is heard of them, in words; null while their microphone is on. */
+  silence: string | null;
 }
 
 /**
@@ -18,13 +20,24 @@ export interface ShownPerson extends Person {
 export function shownPeople({ people, connection }: Room, me: Me): ShownPerson[] {
   const numbers = numberSameNames(people);
   const isStopped = connection === "capture_stopped";
-  return people.map((person) => ({
-    ...person,
-    ...(person.is_me ? ownDevices(person, me, isStopped) : {}),
-    shownName: person.name.trim() === "" ? words.guest : person.name,
-    number: numbers.get(person.id) ?? null,
-  }));
+  return people.map((person) => {
+    const { microphone, tile } = person.is_me ? ownDevices(person, me, isStopped) : person;
+    return {
+      ...person,
+      microphone,
+      tile,
+      shownName: person.name.trim() === "" ? words.room.guest : person.name,
+      number: numbers.get(person.id) ?? null,
+      silence: silences[microphone],
+    };
+  });
 }
+
+const silences: Record<MicrophoneState, string | null> = {
+  live: null,
+  muted: words.common.muted,
+  absent: words.common.noMicrophone,
+};
 
 function ownDevices(person: Person, me: Me, isStopped: boolean): Pick<Person, "microphone" | "tile"> {
   return {
