@@ -5,6 +5,7 @@ import {
   fileName,
   inputChoices,
   isAbsent,
+  type Listed,
   microphoneChoice,
   PICK_FILE,
   speakerChoice,
@@ -12,7 +13,11 @@ import {
 } from "../../src/views/me/choices";
 import { atHome, problem, running, troubled } from "../fixtures";
 
-const { cameras, microphones, speakers } = atHome.devices;
+const cameras = { entries: atHome.devices.cameras, used: "Built-in camera" };
+const microphones = { entries: atHome.devices.microphones, used: "Yeti Nano" };
+const speakers = { entries: atHome.devices.speakers, used: null };
+const one = { entries: cameras.entries.slice(0, 1), used: null };
+const none = { entries: [], used: null };
 const labels = ({ options }: { options: { label: string }[] }) => options.map(({ label }) => label);
 
 describe("the list of cameras", () => {
@@ -29,17 +34,21 @@ describe("the list of cameras", () => {
   });
 
   test("has one line for the only camera, and none for a file where none is asked for", () => {
-    const choices = inputChoices("camera", cameras.slice(0, 1), { kind: "default" }, false);
+    const choices = inputChoices("camera", one, { kind: "default" }, false);
     expect(labels(choices)).toEqual(["Built-in camera", "Test pattern"]);
   });
 
   test("says that there is none", () => {
-    expect(labels(inputChoices("camera", [], { kind: "default" }, false))).toEqual(["No camera", "Test pattern"]);
+    expect(labels(inputChoices("camera", none, { kind: "default" }, false))).toEqual(["No camera", "Test pattern"]);
   });
 
-  test("keeps a chosen camera that is not connected", () => {
-    const choices = inputChoices("camera", cameras, { kind: "device", value: "gone" }, false);
-    expect(choices.options.find(({ value }) => value === choices.value)?.label).toBe("Not connected");
+  test("keeps a chosen camera that is not connected, and tells what is used for now", () => {
+    const chosen = (listed: Listed) => {
+      const { options, value } = inputChoices("camera", listed, { kind: "device", value: "gone" }, false);
+      return options.find((option) => option.value === value)?.label;
+    };
+    expect(chosen(cameras)).toBe("Built-in camera for now");
+    expect(chosen(none)).toBe("Not connected");
   });
 
   test("shows the chosen stand-in, a file by its name", () => {

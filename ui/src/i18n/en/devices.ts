@@ -7,6 +7,8 @@ export const devices = {
   favourite: (name: string) => `${name} (default)`,
   /** A chosen device that is not plugged in. */
   away: "Not connected",
+  /** What is used while the chosen one is away. */
+  forNow: (name: string) => `${name} for now`,
   none: { camera: "No camera", microphone: "No microphone", speaker: "No speaker" },
   looking: { camera: "Looking for cameras", microphone: "Looking for microphones", speaker: "Looking for speakers" },
   preview: "Your picture",

@@ -25,14 +25,21 @@ export const PICK_FILE = "pick";
 
 const { devices: said } = words;
 
+/** What a list is made from. */
+export interface Listed {
+  entries: readonly DeviceEntry[];
+  /** What really runs, perhaps in place of the chosen one. */
+  used: string | null;
+}
+
 /** Lists cameras, or microphones, and their stand-ins; `withFiles` adds the line that asks for a file. */
 export function inputChoices(
   role: "camera" | "microphone",
-  entries: readonly DeviceEntry[],
+  listed: Listed,
   choice: Choice,
   withFiles: boolean,
 ): Choices {
-  const { options, value } = deviceChoices(said.none[role], entries, deviceOf(choice));
+  const { options, value } = deviceChoices(said.none[role], listed, deviceOf(choice));
   const test = role === "camera" ? said.testPattern : said.testTone;
   options.push({ value: TEST, label: test });
   if (choice.kind === "file") options.push({ value: FILE, label: fileName(choice.value) });
@@ -42,8 +49,8 @@ export function inputChoices(
 }
 
 /** Lists speakers. */
-export function speakerChoices(entries: readonly DeviceEntry[], id: string | null): Choices {
-  return deviceChoices(said.none.speaker, entries, id);
+export function speakerChoices(listed: Listed, id: string | null): Choices {
+  return deviceChoices(said.none.speaker, listed, id);
 }
 
 /** Reads which camera a line asks for. */
@@ -76,7 +83,7 @@ export function fileName(path: string): string {
 }
 
 /** One device needs one line; of several, the system's favourite comes first and stays the favourite when that changes. */
-function deviceChoices(none: string, entries: readonly DeviceEntry[], id: string | null): Choices {
+function deviceChoices(none: string, { entries, used }: Listed, id: string | null): Choices {
   const favourite = entries.find((entry) => entry.is_default) ?? entries[0];
   const isPlain = entries.length < 2 && id === null;
   const first = favourite === undefined ? none : isPlain ? favourite.name : said.favourite(favourite.name);
@@ -84,7 +91,7 @@ function deviceChoices(none: string, entries: readonly DeviceEntry[], id: string
   if (!isPlain) options.push(...entries.map((entry) => ({ value: DEVICE + entry.id, label: entry.name })));
   if (id === null) return { options, value: DEFAULT };
   const value = DEVICE + id;
-  if (!entries.some((entry) => entry.id === id)) options.push({ value, label: said.away });
+  if (!entries.some((entry) => entry.id === id)) options.push({ value, label: used === null ? said.away : said.forNow(used) });
   return { options, value };
 }
 
