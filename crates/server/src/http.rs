@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::OriginRules;
 use crate::listener::Peer;
+use crate::origin::is_native_socket;
 use crate::socket::{Application, SocketOptions, upgrade};
 
 /// Bounds the path and query of a request, as the servers under Phoenix do.
@@ -120,7 +121,10 @@ impl Gate {
         }
         match host_of(request.uri(), request.headers()) {
             None => Some(StatusCode::BAD_REQUEST.into_response()),
-            Some(host) if !self.origins.host_is_ours(host, &peer.info) => {
+            Some(host)
+                if !self.origins.host_is_ours(host, &peer.info)
+                    && !is_native_socket(request.headers(), &peer.info) =>
+            {
                 Some(StatusCode::FORBIDDEN.into_response())
             }
             Some(_) => None,
@@ -202,6 +206,28 @@ mod tests {
         assert_eq!(
             status(LAN, true, false, &[("host", "Desk.local:7684")]),
             200
+        );
+    }
+
+    #[test]
+    fn a_native_program_may_call_us_by_any_name_and_a_page_may_not() {
+        let host = ("host", "desk.office.example:7684");
+        let key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let rebound = ("origin", "https://desk.office.example:7684");
+        assert_eq!(status(LAN, true, false, &[host, key]), 200);
+        assert_eq!(status(LAN, true, false, &[host]), 403, "no socket");
+        assert_eq!(status(LAN, true, false, &[host, key, rebound]), 403);
+        assert_eq!(
+            status(LAN, true, false, &[host, key, ("origin", "null")]),
+            403
+        );
+        let fetch = ("sec-fetch-site", "same-origin");
+        assert_eq!(status(LAN, true, false, &[host, key, fetch]), 403);
+        assert_eq!(status(LAN, false, true, &[host, key]), 403, "not over TLS");
+        assert_eq!(
+            status(LAN, true, false, &[host, host, key]),
+            400,
+            "still named once"
         );
     }
 

@@ -2,11 +2,15 @@
 //!
 //! A web page anywhere can make its visitor's browser talk to this server. Two checks stop it:
 //! - Host must be ours. With DNS rebinding a foreign name points at our address, and only this
-//!   header tells.
+//!   header tells. A native program that opens a socket may call us as it likes: people link by
+//!   names that this computer has never heard of, and no page can make a browser send what
+//!   [`is_native_socket`] looks for.
 //! - Origin must be ours, or allowed by name. Native programs send none; `null` (a sandboxed or
 //!   local page) is never ours.
 
 use std::net::IpAddr;
+
+use hyper::header::{self, HeaderMap};
 
 use crate::socket::ConnectionInfo;
 use crate::{Config, Error};
@@ -17,6 +21,17 @@ const HTTPS_PORT: u16 = 443;
 /// Returns the name of this computer, as [`OriginRules::new`] wants it; empty if it has none.
 pub fn machine_name() -> String {
     gethostname::gethostname().into_string().unwrap_or_default()
+}
+
+/// Tells whether a request comes from a program other than a browser and asks for a socket, over
+/// TLS. A page cannot set a header that starts with `Sec-`, so only a browser's own WebSocket
+/// sends `Sec-WebSocket-Key`; and that one names its page in Origin, always.
+pub(crate) fn is_native_socket(headers: &HeaderMap, connection: &ConnectionInfo) -> bool {
+    connection.secure
+        && headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        && !headers.contains_key(header::ORIGIN)
+        && !headers.contains_key("sec-fetch-site")
+        && !headers.contains_key("sec-fetch-mode")
 }
 
 /// Decides about Host and Origin.

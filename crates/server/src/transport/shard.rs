@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// The longest wait: counts are published and expiry is noticed at least this often.
 const TURN_MAX: Duration = Duration::from_millis(250);
@@ -76,6 +77,8 @@ struct Peer {
     dtls: Option<Dtls>,
     session: Option<Box<Session>>,
     events: mpsc::Sender<TransportEvent>,
+    /// What the room must hear and had no place for; tried again with the timers.
+    owed: Option<TransportEvent>,
     heard_at: Option<Instant>,
 }
 
@@ -162,6 +165,7 @@ impl Shard {
             let Some(peer) = self.peers[index].as_mut() else {
                 continue;
             };
+            peer.pay();
             if let Some(outcome) = peer.dtls.as_mut().and_then(|dtls| dtls.handle_timeout(now)) {
                 self.handle_outcome(index, outcome, now);
             }
@@ -230,11 +234,30 @@ impl Port {
 }
 
 impl Peer {
-    /// Reports to the peer's room.
-    fn report(&self, event: TransportEvent, counters: &Counters) {
-        if self.events.try_send(event).is_err() {
+    /// Reports to the peer's room. What decides about the peer waits until the room takes it, and
+    /// the newest of that says all; the rest comes again by itself, and is dropped and counted.
+    fn report(&mut self, event: TransportEvent, counters: &Counters) {
+        let decides = matches!(
+            event,
+            TransportEvent::Connected { .. } | TransportEvent::Rejected { .. }
+        );
+        if decides {
+            self.owed = Some(event);
+            self.pay();
+        } else if !self.pay() || self.events.try_send(event).is_err() {
             counters.events_dropped.add(1);
         }
+    }
+
+    /// Reports what is owed; returns whether nothing is any more.
+    fn pay(&mut self) -> bool {
+        let full = |event| matches!(self.events.try_send(event), Err(TrySendError::Full(_)));
+        // A room that is gone is owed nothing.
+        if self.owed.is_some_and(full) {
+            return false;
+        }
+        self.owed = None;
+        true
     }
 
     /// Notes a sign of life, and reports it now and then.

@@ -87,6 +87,7 @@ impl Shard {
             dtls: None,
             session: None,
             events,
+            owed: None,
             heard_at: None,
         });
     }

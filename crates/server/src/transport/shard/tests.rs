@@ -123,6 +123,35 @@ impl Bench {
 }
 
 #[test]
+fn what_decides_about_a_peer_is_told_as_soon_as_its_room_has_room() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    let peer = PeerKey(1);
+    let (at, counters) = (bench.now, Arc::clone(&bench.shard.counters));
+    let report = |bench: &mut Bench, event| {
+        let peer = bench.shard.peers[0].as_mut().unwrap();
+        peer.report(event, &counters);
+    };
+    let heard = TransportEvent::Heard { peer, at };
+    while bench.events.len() < bench.events.max_capacity() {
+        report(&mut bench, heard);
+    }
+    report(&mut bench, TransportEvent::Connected { peer });
+    report(&mut bench, heard);
+    assert_eq!(bench.shard.counters.events_dropped.get(), 1, "the last");
+    bench.shard.handle_timers(bench.now);
+    let mut taken = Vec::new();
+    while let Ok(event) = bench.events.try_recv() {
+        taken.push(event);
+    }
+    assert!(taken.iter().all(|event| *event == heard), "it was full");
+    bench.shard.handle_timers(bench.now);
+    let told = bench.events.try_recv().unwrap();
+    assert_eq!(told, TransportEvent::Connected { peer });
+    assert!(bench.events.try_recv().is_err(), "once");
+}
+
+#[test]
 fn an_address_in_use_cannot_be_taken_over() {
     let mut bench = Bench::new();
     bench.add(1);
