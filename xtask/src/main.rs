@@ -8,6 +8,7 @@ mod apt;
 mod bench;
 mod call;
 mod camera_machine;
+mod deb;
 mod deny;
 mod fixtures;
 mod fuzz;
@@ -42,6 +43,8 @@ Usage: cargo xtask COMMAND
                  --slow adds the slow suites.
   check          The quick part of test: format, lints, architecture, unit tests of the cores, UI.
   bench call     Measure a call on this machine (release build). Figures: docs/benchmarks.md.
+  deb            Build the package for Debian (release build). --check also installs it on a clean
+                 system in a folder and starts it there (as root); --check FILE checks that one.
   fuzz           Fuzz every parser of network bytes for a minute each; [TARGET] [--seconds N].
   setup          Only install and make what the other commands need.
 
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::run(options),
         ["check"] => test::check(),
         ["bench", "call", options @ ..] => bench::call(options),
+        ["deb", options @ ..] => deb::run(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),
         ["setup"] => test::setup(),
         ["help" | "--help" | "-h"] => {

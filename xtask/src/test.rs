@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{cargo, run as run_command, tee};
 use crate::room_server::snug_server;
 use crate::steps::{self, Session, Step};
-use crate::{apt, camera_machine, deny, fixtures, ui};
+use crate::{apt, camera_machine, deb, deny, fixtures, ui};
 
 /// Tells the scenarios which program to drive: the one of the build step. Without it they would
 /// have cargo build it once more, in the middle of a test.
@@ -76,13 +76,19 @@ const CAMERA: Step = Step {
     run: |session| camera_machine::run(&mut session.tally),
 };
 
+const DEB: Step = Step {
+    name: "deb",
+    what: "the package on a clean Debian (slow)",
+    run: |_| deb::run(&["--check"]),
+};
+
 /// Everything. What fails fastest comes first, so that a slip is told in seconds.
 const ALL: &[Step] = &[
     INSTALL, FORMAT, UI, FIXTURES, DENY, CLIPPY, DOC, BUILD, TESTS,
 ];
 
 /// What `--slow` adds.
-const SLOW_STEPS: &[Step] = &[CAMERA];
+const SLOW_STEPS: &[Step] = &[CAMERA, DEB];
 
 /// What is worth running before each commit.
 const QUICK: &[Step] = &[INSTALL, FORMAT, UI, CLIPPY, ARCHITECTURE, CORES];

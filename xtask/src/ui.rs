@@ -55,6 +55,11 @@ pub fn test(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
+/// Names a program that the page's packages bring along.
+pub fn program_of(name: &str) -> PathBuf {
+    folder().join("node_modules/.bin").join(name)
+}
+
 fn folder() -> PathBuf {
     repository().join("ui")
 }
