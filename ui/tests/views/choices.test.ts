@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   cameraChoice,
   fileName,
+  hasSpeaker,
   inputChoices,
   isAbsent,
   type Listed,
@@ -81,4 +82,11 @@ test("having none is not the same as trouble with one", () => {
   expect(isAbsent(running("Built-in camera"))).toBe(false);
   const away = { ...troubled("no_device"), problem: problem("no_device", { device: "Desk camera" }) };
   expect(isAbsent(away)).toBe(false);
+});
+
+test("a speaker is there until the program says that there is none", () => {
+  expect(hasSpeaker(atHome)).toBe(true);
+  expect(hasSpeaker({ ...atHome, revision: 0, devices: { ...atHome.devices, speakers: [] } })).toBe(true);
+  expect(hasSpeaker({ ...atHome, devices: { ...atHome.devices, speakers: [] } })).toBe(false);
+  expect(hasSpeaker({ ...atHome, me: { ...atHome.me, speaker: troubled("no_device") } })).toBe(false);
 });

@@ -1,6 +1,6 @@
 // What stands in the lists of cameras, microphones and speakers, and what each line asks for.
 import { words } from "../../i18n/en";
-import type { CameraChoice, DeviceEntry, DeviceState, MicrophoneChoice } from "../../ipc/types";
+import type { CameraChoice, DeviceEntry, DeviceState, MicrophoneChoice, Snapshot } from "../../ipc/types";
 
 export interface Option {
   value: string;
@@ -75,6 +75,12 @@ export function speakerChoice(value: string): string | null {
 export function isAbsent({ problem }: DeviceState): boolean {
   if (problem === null || problem.details.device !== null) return false;
   return problem.code === "no_device" || problem.code.endsWith("_absent");
+}
+
+/** Says whether anything can be heard on this computer. */
+export function hasSpeaker({ me, devices, revision }: Snapshot): boolean {
+  // Before the program has spoken nobody knows.
+  return revision === 0 || (devices.speakers.length > 0 && !isAbsent(me.speaker));
 }
 
 /** Takes the last part of a path of any system. */
