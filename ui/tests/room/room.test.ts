@@ -438,6 +438,15 @@ describe("news", () => {
     expect(backend.requests).toEqual([["dismissNotice", 7]]);
   });
 
+  test.each([
+    [{ device: "Desk camera", instead: "Built-in camera" }, "Desk camera was unplugged. Using Built-in camera."],
+    [{ device: "Desk camera", instead: null }, "Desk camera was unplugged. Plug it in again, or choose another camera."],
+  ])("about a camera: %o", async (details, words) => {
+    const snapshot = withMe(four, { microphone: { is_on: false } });
+    await showToast({ ...snapshot, notice: { ...problem("camera_unplugged", details), number: 1 } });
+    expect(screen.getByTestId("toast").textContent).toContain(words);
+  });
+
   test("of what one did oneself is none", async () => {
     const { backend } = await showToast({ ...four, notice: { ...unplugged, code: "link_copied" } });
     expect(screen.queryByTestId("toast")).toBeNull();

@@ -73,8 +73,7 @@ export const room = {
   change: "Change",
   dismiss: "Dismiss",
   news: {
-    microphoneUnplugged: (device: string, instead: string, isMuted: boolean) =>
+    replaced: (device: string, instead: string, isMuted: boolean) =>
       `${device} was unplugged. Using ${instead}${isMuted ? ", still muted" : ""}.`,
-    theMicrophone: "The microphone",
   },
 } as const;

@@ -38,8 +38,7 @@ export function newsOf(snapshot: Snapshot, refusal: Problem | null): News | null
 
 function noticeText(notice: Notice, isMuted: boolean): string {
   const { device, instead } = notice.details;
-  if (notice.code === "microphone_unplugged" && instead !== null) {
-    return words.microphoneUnplugged(device ?? words.theMicrophone, instead, isMuted);
-  }
-  return problemSentence({ ...notice, hint: "" });
+  if (device === null || instead === null) return problemSentence({ ...notice, hint: "" });
+  // That one stays muted is worth saying: the new device may have no light that shows it.
+  return words.replaced(device, instead, notice.code.startsWith("microphone") && isMuted);
 }
