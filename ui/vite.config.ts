@@ -11,5 +11,7 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     environment: "jsdom",
     setupFiles: ["tests/setup.ts"],
+    // axe reads a whole page, on a machine that may be building something at the same time.
+    testTimeout: 30_000,
   },
 });
