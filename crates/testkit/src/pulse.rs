@@ -21,6 +21,8 @@ use crate::wav::Sound;
 
 /// Seconds after which a daemon without clients ends: longer than any step of a test.
 const IDLE_SECONDS: u32 = 300;
+/// What the sink that a microphone hears is called after its name.
+const ROOM: &str = "_room";
 /// The rate at which tones are played and sinks recorded.
 const RATE_HZ: u32 = 48_000;
 
@@ -136,6 +138,10 @@ impl Pulse {
     /// When the server refuses.
     pub fn plug_speaker(&self, name: &str, label: &str, rate_hz: u32) -> Result<Plugged> {
         let module = self.load_sink(name, label, rate_hz)?;
+        // The room around a microphone must not be what programs play into by themselves.
+        if self.control(&["get-default-sink"])?.trim().ends_with(ROOM) {
+            self.prefer_speaker(name)?;
+        }
         Ok(Plugged {
             name: name.to_owned(),
             sink: name.to_owned(),
@@ -150,7 +156,7 @@ impl Pulse {
     /// # Errors
     /// When the server refuses.
     pub fn plug_microphone(&self, name: &str, label: &str, rate_hz: u32) -> Result<Plugged> {
-        let sink = format!("{name}_room");
+        let sink = format!("{name}{ROOM}");
         self.load_sink(&sink, "The room around a microphone", rate_hz)?;
         let module = self.load(&[
             "module-remap-source",

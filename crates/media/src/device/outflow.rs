@@ -34,7 +34,8 @@ pub(super) struct Outflow {
     elastic: Elastic,
     depth: Depth,
     seen_starved: u64,
-    /// A block that was left out, to be faded into the one behind it.
+    blocks_to_leave_out: usize,
+    /// The first block that was left out, to be faded into the one that is played next.
     left_out: Option<[f32; BLOCK_SAMPLES]>,
     pub(super) skipped: u64,
 }
@@ -43,9 +44,6 @@ pub(super) struct Outflow {
 pub(super) fn outflow(rate_hz: u32, shared: Arc<Shared>) -> (Outflow, Outlet) {
     let capacity = rate_hz as usize * RING_MS / 1000;
     let (producer, consumer) = RingBuffer::new(capacity);
-    let depth = Depth::new(rate_hz);
-    let block = rate_hz as usize * BLOCK_SAMPLES / SAMPLE_RATE as usize;
-    shared.target.store(block + depth.target(), Relaxed);
     let outlet = Outlet {
         ring: consumer,
         shared: shared.clone(),
@@ -59,11 +57,13 @@ pub(super) fn outflow(rate_hz: u32, shared: Arc<Shared>) -> (Outflow, Outlet) {
         rate_hz,
         shared,
         elastic: Elastic::new(SAMPLE_RATE, rate_hz),
-        depth,
+        depth: Depth::new(rate_hz),
         seen_starved: 0,
+        blocks_to_leave_out: 0,
         left_out: None,
         skipped: 0,
     };
+    outflow.note_target();
     (outflow, outlet)
 }
 
@@ -74,9 +74,7 @@ impl Outflow {
         if starved != self.seen_starved {
             self.seen_starved = starved;
             self.depth.note_starved();
-            let block = self.rate_hz as usize * BLOCK_SAMPLES / SAMPLE_RATE as usize;
-            let target = block + self.depth.target();
-            self.shared.target.store(target, Relaxed);
+            self.note_target();
         }
         let waiting = self.waiting();
         if self.shared.is_flowing.load(Relaxed) {
@@ -85,8 +83,13 @@ impl Outflow {
         } else {
             self.depth.restart();
         }
-        if self.depth.take_surplus() > 0 && self.left_out.is_none() {
-            self.left_out = Some(*block);
+        let surplus = self.depth.take_surplus();
+        if surplus > 0 {
+            self.blocks_to_leave_out = surplus / self.block_samples();
+        }
+        if self.blocks_to_leave_out > 0 {
+            self.blocks_to_leave_out -= 1;
+            self.left_out.get_or_insert(*block);
             self.skipped += BLOCK_SAMPLES as u64;
             return;
         }
@@ -114,6 +117,17 @@ impl Outflow {
     /// How far the clocks are apart, as it is being bent away, in millionths.
     pub(super) fn bend_ppm(&self) -> i32 {
         (self.depth.bend() * 1e6) as i32
+    }
+
+    /// Tells the callback what to wait for before it begins.
+    fn note_target(&self) {
+        let target = self.block_samples() + self.depth.target();
+        self.shared.target.store(target, Relaxed);
+    }
+
+    /// How much a block is at the device's rate.
+    fn block_samples(&self) -> usize {
+        self.rate_hz as usize * BLOCK_SAMPLES / SAMPLE_RATE as usize
     }
 
     fn waiting(&self) -> usize {

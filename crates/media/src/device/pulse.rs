@@ -107,7 +107,11 @@ impl Connection {
             // A socket that nobody listens on any more is none.
             _ => NoServer::Absent,
         })?;
-        Self::greet(socket).map_err(|error| NoServer::Silent(problem(&error)))
+        Self::greet(socket).map_err(|error| match error {
+            // It ended while we knocked.
+            ProtocolError::Io(error) if !is_timeout(&error) => NoServer::Absent,
+            error => NoServer::Silent(problem(&error)),
+        })
     }
 
     fn greet(socket: UnixStream) -> Result<Self, ProtocolError> {

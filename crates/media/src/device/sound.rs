@@ -3,6 +3,8 @@
 //! On Linux the sound server is asked first; where none runs, ALSA is. Elsewhere there is one way.
 
 use std::collections::HashMap;
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, PoisonError};
 
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{HostId, SampleFormat};
@@ -43,11 +45,7 @@ pub fn speakers() -> Result<Vec<DeviceInfo>, Error> {
 
 fn list(role: InputRole) -> Result<Vec<DeviceInfo>, Error> {
     let listed = SoundSystem::reach().and_then(|mut system| system.list(role));
-    listed.map_err(|problem| Error::Device {
-        role,
-        name: String::new(),
-        problem,
-    })
+    listed.map_err(|problem| Error::device(role, "", problem))
 }
 
 /// The way to the devices.
@@ -179,8 +177,7 @@ fn find_on_server(
     };
     let node = nodes(connection, role)?.into_iter().find(is_it);
     let node = node.ok_or(DeviceProblem::Absent)?;
-    let host = host(HostId::PulseAudio)?;
-    let device = device(&host, role, &info.id)?;
+    let device = served_device(role, &info.id)?;
     // The server converts better than anyone, so it is asked for what the call needs.
     let config = cpal::StreamConfig {
         channels: 1,
@@ -198,6 +195,24 @@ fn find_on_server(
         by: "PulseAudio",
         index: Some(node.index),
     })
+}
+
+/// cpal's connection to the sound server, kept for the whole process: each one has a thread, and cpal
+/// does not always end it. Forty switches of a microphone would leave half a dozen behind.
+#[cfg(target_os = "linux")]
+static SERVED: Mutex<Option<cpal::Host>> = Mutex::new(None);
+
+#[cfg(target_os = "linux")]
+fn served_device(role: InputRole, id: &DeviceId) -> Result<cpal::Device, DeviceProblem> {
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(host) = served.as_ref()
+        && let Ok(device) = device(host, role, id)
+    {
+        return Ok(device);
+    }
+    // There was none yet, or the server has been started anew since.
+    let host = served.insert(host(HostId::PulseAudio)?);
+    device(host, role, id)
 }
 
 /// Finds cpal's device of one direction: a source and a sink may bear the same name.
@@ -245,6 +260,11 @@ fn host_infos(host: &cpal::Host, role: InputRole) -> Result<Vec<DeviceInfo>, Dev
     // Without a card, ALSA's own default leads nowhere.
     if infos.iter().all(|info| info.is_default) && host.id().name() == "ALSA" {
         infos.clear();
+    }
+    if !infos.iter().any(|info| info.is_default)
+        && let Some(first) = infos.first_mut()
+    {
+        first.is_default = true;
     }
     Ok(infos)
 }

@@ -194,7 +194,6 @@ impl Running {
         id: Option<&DeviceId>,
         build: Build<E>,
     ) -> Result<(Self, E), Error> {
-        let name = |info: Option<&DeviceInfo>| info.map_or(String::new(), |info| info.name.clone());
         let shared = Arc::new(Shared::default());
         let clock = Clock::start();
         let (answer, opened) = mpsc::sync_channel(1);
@@ -207,13 +206,8 @@ impl Running {
                 run(role, id.as_ref(), build, &theirs, &answer);
                 drop(alive);
             });
-        let failed = |name: String, problem| Error::Device {
-            role,
-            name,
-            problem,
-        };
-        spawned
-            .map_err(|error| failed(String::new(), DeviceProblem::Backend(error.to_string())))?;
+        let failed = |name, problem| Error::device(role, name, problem);
+        spawned.map_err(|error| failed("", DeviceProblem::Backend(error.to_string())))?;
         match opened.recv_timeout(OPEN_TIME_MAX) {
             Ok(Ok(opened)) => {
                 let Opened {
@@ -235,9 +229,12 @@ impl Running {
                 };
                 Ok((running, end))
             }
-            Ok(Err((info, problem))) => Err(failed(name(info.as_ref()), problem)),
+            Ok(Err((info, problem))) => {
+                let name = info.map_or(String::new(), |info| info.name);
+                Err(failed(&name, problem))
+            }
             Err(_) => Err(failed(
-                String::new(),
+                "",
                 DeviceProblem::Backend("it did not open in time".into()),
             )),
         }
@@ -247,11 +244,7 @@ impl Running {
     pub(super) fn check(&self) -> Result<(), Error> {
         match self.shared.problem() {
             None => Ok(()),
-            Some(problem) => Err(Error::Device {
-                role: self.role,
-                name: self.info.name.clone(),
-                problem,
-            }),
+            Some(problem) => Err(Error::device(self.role, &self.info.name, problem)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tells when a device comes or goes.
 //!
-//! Rules. The sound server sends its news; where there is none to ask, a look at two small files of
-//! the system twice a second shows whether anything changed, and only then the lists are made anew.
+//! Rules. The sound server sends its news; for cameras, and where there is no server, a look at what
+//! the system keeps in small files shows whether anything changed, and only then the lists are made.
 //! News come in swarms: the lists are made when it has been quiet for a moment, and told only when
 //! they differ.
 
@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::sound::SoundSystem;
-use super::{DeviceInfo, DeviceLists};
+use super::{DeviceInfo, DeviceLists, camera};
 use crate::error::{DeviceProblem, Error, InputRole};
 
 /// How often the system's small files are looked at.
@@ -55,10 +55,9 @@ impl DeviceWatch {
         let thread = thread::Builder::new()
             .name("device watch".into())
             .spawn(move || watch(&theirs, &on_change))
-            .map_err(|error| Error::Device {
-                role: InputRole::Microphone,
-                name: String::new(),
-                problem: DeviceProblem::Backend(error.to_string()),
+            .map_err(|error| {
+                let problem = DeviceProblem::Backend(error.to_string());
+                Error::device(InputRole::Microphone, "", problem)
             })?;
         Ok(Self {
             stop,
@@ -95,7 +94,7 @@ fn watch(stop: &Stop, on_change: &impl Fn(DeviceLists)) {
     let mut system = None;
     while !stop.is_wanted.load(Relaxed) {
         // Before the lists are made: what changes meanwhile is then seen as a change.
-        let marks = marks();
+        let marks = Marks::look();
         system = system.or_else(|| reach(stop));
         let lists = lists(system.as_mut(), told.as_ref());
         if told.as_ref() != Some(&lists) {
@@ -145,11 +144,7 @@ fn lists(system: Option<&mut SoundSystem>, told: Option<&DeviceLists>) -> Device
 
 /// Returns when anything may have changed, or when the watch is to end. Gives back the sound system
 /// if it can still be asked.
-fn await_change(
-    stop: &Stop,
-    system: Option<SoundSystem>,
-    before: &[String],
-) -> Option<SoundSystem> {
+fn await_change(stop: &Stop, system: Option<SoundSystem>, before: &Marks) -> Option<SoundSystem> {
     match system {
         #[cfg(target_os = "linux")]
         Some(SoundSystem::Server(connection)) => await_news(stop, connection, before),
@@ -163,7 +158,7 @@ fn await_change(
             while !stop.is_wanted.load(Relaxed) && looks_left > 0 {
                 thread::park_timeout(LOOK_INTERVAL);
                 looks_left -= 1;
-                if marks() != before || system.is_some() && has_server() {
+                if Marks::look() != *before || system.is_some() && has_server() {
                     break;
                 }
             }
@@ -176,7 +171,7 @@ fn await_change(
 fn await_news(
     stop: &Stop,
     mut connection: Box<super::pulse::Connection>,
-    before: &[String],
+    before: &Marks,
 ) -> Option<SoundSystem> {
     use super::pulse::Waited;
     while !stop.is_wanted.load(Relaxed) {
@@ -188,7 +183,7 @@ fn await_news(
                 }
                 break;
             }
-            Waited::Quiet if marks() != before => break,
+            Waited::Quiet if Marks::look() != *before => break,
             Waited::Quiet => {}
             Waited::Gone => return None,
         }
@@ -206,29 +201,34 @@ fn has_server() -> bool {
     false
 }
 
-/// Gives what shows at little cost that devices have come or gone: the system's own lists.
-#[cfg(target_os = "linux")]
-fn marks() -> Vec<String> {
-    let cameras = std::fs::read_dir("/sys/class/video4linux");
-    let mut marks: Vec<String> = cameras
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    marks.sort_unstable();
-    // Without a card there may be no such file.
-    marks.push(std::fs::read_to_string("/proc/asound/cards").unwrap_or_default());
-    marks
+/// What shows at little cost that devices have come or gone.
+#[derive(Debug, PartialEq, Eq)]
+struct Marks {
+    cameras: camera::Mark,
+    sound: String,
 }
 
-/// Elsewhere the system is asked for its lists themselves.
+impl Marks {
+    fn look() -> Self {
+        Self {
+            cameras: camera::mark(),
+            sound: sound_mark(),
+        }
+    }
+}
+
+/// Gives the system's own list of sound cards; without a card there may be no such file.
+#[cfg(target_os = "linux")]
+fn sound_mark() -> String {
+    std::fs::read_to_string("/proc/asound/cards").unwrap_or_default()
+}
+
+/// Elsewhere there is nothing cheaper than the lists themselves.
 #[cfg(not(target_os = "linux"))]
-fn marks() -> Vec<String> {
-    let names = |list: Result<Vec<DeviceInfo>, Error>| {
-        let infos = list.unwrap_or_default().into_iter();
-        infos.map(|info| format!("{} {}", info.id, info.is_default))
-    };
-    let sound = names(super::microphones()).chain(names(super::speakers()));
-    names(super::cameras()).chain(sound).collect()
+fn sound_mark() -> String {
+    format!(
+        "{:?} {:?}",
+        super::microphones().ok(),
+        super::speakers().ok()
+    )
 }

@@ -1,7 +1,7 @@
 //! Uses the microphones and loudspeakers of this computer as the app does, in a process of its own
 //! because the sound server is named by its environment. Prints JSON lines.
 //!
-//! Usage: `sound_device list`, `sound_device watch`,
+//! Usage: `sound_device list`, `sound_device watch`, `sound_device reopen TIMES`,
 //! `sound_device listen ID SECONDS OUT.wav`, `sound_device play ID SECONDS FREQUENCY AMPLITUDE`;
 //! `-` as ID is the preferred device.
 
@@ -24,6 +24,7 @@ fn main() -> Result<()> {
     match arguments[..] {
         ["list"] => list(),
         ["watch"] => watch(),
+        ["reopen", times] => reopen(times.parse()?),
         ["listen", id, seconds, out] => listen(id, seconds.parse()?, out),
         ["play", id, seconds, frequency, amplitude] => play(
             id,
@@ -68,6 +69,21 @@ fn watch() -> Result<()> {
             }),
         );
     })?;
+    std::io::read_to_string(std::io::stdin())?;
+    Ok(())
+}
+
+/// Opens and closes both preferred devices, then lives on with none until its input is closed.
+fn reopen(times: u32) -> Result<()> {
+    for _ in 0..times {
+        let (mut microphone, mut speaker) = (Microphone::open(None)?, Speaker::open(None)?);
+        paced(0.1, || {
+            let mut block = [0.0; BLOCK_SAMPLES];
+            speaker.play(&block);
+            microphone.read(&mut block).is_ok()
+        });
+    }
+    say("closed", json!({ "times": times }));
     std::io::read_to_string(std::io::stdin())?;
     Ok(())
 }
