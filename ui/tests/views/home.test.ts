@@ -154,6 +154,14 @@ describe("a name", () => {
     ]);
   });
 
+  test("is what a newcomer begins with", async () => {
+    await showPage(newcomer);
+    expect(document.activeElement).toBe(byId("name-input"));
+    cleanup();
+    await showPage(atHome);
+    expect(document.activeElement).toBe(document.body);
+  });
+
   test("is asked for by a link that opened Snug", async () => {
     const link = "snug://maras-laptop/Harbour%20crew";
     const { backend } = await showPage({ ...newcomer, problem: problem("name_needed", { link }) });
