@@ -102,11 +102,14 @@ impl Outflow {
             }
         }
         let (ring, shared) = (&mut self.ring, &self.shared);
+        let mut lost = 0;
         self.elastic.push(&block, |sample| {
-            if ring.push(sample).is_err() {
-                shared.overflowed.fetch_add(1, Relaxed);
-            }
+            lost += u64::from(ring.push(sample).is_err())
         });
+        // A device that has not begun yet takes nothing, and nobody waits for what it lets lie.
+        if shared.is_flowing.load(Relaxed) {
+            shared.overflowed.fetch_add(lost, Relaxed);
+        }
     }
 
     /// What waits in the ring, in milliseconds.

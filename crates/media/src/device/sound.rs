@@ -19,9 +19,10 @@ use crate::frame::SAMPLE_RATE;
 /// of everything else, and every piece costs cpal a question and an answer.
 #[cfg(target_os = "linux")]
 const RECORDED_FRAMES: u32 = 960;
-/// Frames that the sound server asks for in one go, and holds twice: 20 ms of delay.
+/// Frames that the sound server asks for in one go, and holds twice: 30 ms, in which nobody hears that
+/// this process was late.
 #[cfg(target_os = "linux")]
-const PLAYED_FRAMES: u32 = 480;
+const PLAYED_FRAMES: u32 = 720;
 
 /// Lists what can record, the favourite first, copies of what a loudspeaker plays last.
 ///
