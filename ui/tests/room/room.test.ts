@@ -149,6 +149,24 @@ describe("tiles", () => {
     expect(screen.getByRole("button", { name: "Page 2 of 3" }).getAttribute("aria-current")).toBe("page");
   });
 
+  test("what a drawer or a sheet covers in a small window is not watched", async () => {
+    const { app, environment } = await showRoom(four);
+    await environment.open();
+    const watched = async () => {
+      await tick();
+      await environment.pass(40);
+      return environment.socket.watched.at(-1)?.tiles.length;
+    };
+    app.ui.openDrawer("people");
+    expect(await watched()).toBe(4);
+    resizeWindow(480, 360);
+    expect(await watched()).toBe(0);
+    app.ui.closeDrawer();
+    expect(await watched()).toBe(4);
+    app.ui.openSheet("leave");
+    expect(await watched()).toBe(0);
+  });
+
   test("a speaker of a later page comes to the first", async () => {
     const { app } = await showRoom(crowd);
     app.levels.accept({ me: null, people: { p15: -20 } });

@@ -12,7 +12,7 @@ import { i420Message } from "./messages";
 
 afterEach(cleanup);
 
-function show(props: { tile: number; mirror?: boolean; label?: string; testid?: string }) {
+function show(props: { tile: number; mirror?: boolean; label?: string; testid?: string; covered?: boolean }) {
   const environment = new FakeEnvironment();
   const app = new App(memoryBackend(atHome), new TileClient(environment));
   const view = render(Picture, { props, context: appContext(app) });
@@ -53,6 +53,23 @@ test("the same tile shown again begins nothing anew; another does, and none is l
   unmount();
   await environment.pass(40);
   expect(environment.socket.watched.at(-1)?.tiles).toEqual([]);
+});
+
+test("a covered picture rests: nothing is watched, the last one stays, and it goes on later", async () => {
+  const { environment, canvas, rerender } = show({ tile: 3 });
+  await environment.open();
+  canvas();
+  environment.socket.receive(i420Message(3, 320, 180));
+  environment.paint();
+  const before = canvas();
+  await rerender({ tile: 3, covered: true });
+  await environment.pass(40);
+  expect(environment.socket.watched.at(-1)?.tiles).toEqual([]);
+  expect(canvas()).toBe(before);
+  expect([before.width, before.classList.contains("waiting")]).toEqual([320, false]);
+  await rerender({ tile: 3, covered: false });
+  await environment.pass(40);
+  expect(environment.socket.watched.at(-1)?.tiles).toHaveLength(1);
 });
 
 test("a mirrored picture is turned on screen only", () => {
