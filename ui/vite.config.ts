@@ -7,6 +7,8 @@ export default defineConfig({
   // Relative addresses: the same files are served by the window's own scheme and, later, by a host.
   base: "./",
   build: { target: "es2022", sourcemap: false, assetsInlineLimit: 0 },
+  // The mark is the program's own icon, which lies beside this folder.
+  server: { fs: { allow: [".", "../icons"] } },
   test: {
     include: ["tests/**/*.test.ts"],
     environment: "jsdom",
