@@ -191,7 +191,12 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
 }
 
 fn is_own(url: &tauri::Url) -> bool {
-    url.as_str().starts_with(ORIGIN) || url.as_str() == "about:blank"
+    // Whole parts are compared: an address may begin like ours and lead elsewhere.
+    let origin = url
+        .host_str()
+        .map(|host| format!("{}://{host}", url.scheme()));
+    let is_page = origin.as_deref() == Some(ORIGIN) && url.port().is_none();
+    is_page || url.as_str() == "about:blank"
 }
 
 /// Shows the window, in front.
@@ -221,7 +226,8 @@ fn on_run_event(app: &AppHandle, event: RunEvent) {
     if let RunEvent::ExitRequested {
         code: None, api, ..
     } = event
-        && app.state::<Bridge>().tell(Request::Quit)
+        && let Some(bridge) = app.try_state::<Bridge>()
+        && bridge.tell(Request::Quit)
     {
         api.prevent_exit();
     }
@@ -285,6 +291,24 @@ mod tests {
         );
         for loose in ["unsafe", "*", "data:", "blob:", "https:"] {
             assert!(!text.contains(loose), "{loose} in {text}");
+        }
+    }
+
+    #[test]
+    fn only_the_embedded_page_is_ever_shown() {
+        let is_own = |text: &str| is_own(&text.parse().unwrap());
+        assert!(is_own(ORIGIN) && is_own("about:blank"));
+        assert!(is_own(&format!("{ORIGIN}/index.html#room")));
+        for foreign in [
+            &format!("{ORIGIN}.evil.example/"),
+            &format!("{ORIGIN}:8080/"),
+            &format!("{ORIGIN}@evil.example/"),
+            "https://localhost/",
+            "about:srcdoc",
+            "data:text/html,x",
+            "file:///etc/passwd",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
         }
     }
 
