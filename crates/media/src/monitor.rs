@@ -5,6 +5,7 @@
 //! ([`TappedVideo`](crate::source::TappedVideo), [`TappedAudio`](crate::source::TappedAudio)).
 //! Stopping gives the source back, so that a call takes over a device without closing it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ impl<S: Step> Monitor<S> {
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || match run(source, &asked) {
+            .spawn(move || match caught(role, || run(source, &asked)) {
                 Outcome::Stopped(source) => Some(source),
                 Outcome::Ended(error) => {
                     ended(error);
@@ -160,6 +161,19 @@ enum Outcome<S> {
     Stopped(S),
     /// By itself. The source is gone.
     Ended(Option<Error>),
+}
+
+/// Makes an end with an error of a panic: a driver's odd picture must not freeze the preview
+/// without a word. The source goes with it, so nothing half-done is used again.
+fn caught<S>(role: InputRole, run: impl FnOnce() -> Outcome<S>) -> Outcome<S> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let detail = "Snug failed to read it; this is a defect".to_owned();
+        Outcome::Ended(Some(Error::device(
+            role,
+            "",
+            DeviceProblem::Backend(detail),
+        )))
+    })
 }
 
 fn run<S: Step>(mut source: S, stop: &Stop) -> Outcome<S> {
@@ -232,6 +246,32 @@ mod tests {
 
     /// Long enough for any scheduling hiccup; only a defect makes a test wait it out.
     const PATIENCE: Duration = Duration::from_secs(20);
+
+    struct Defect;
+
+    impl VideoSource for Defect {
+        fn size(&self) -> (u32, u32) {
+            (16, 16)
+        }
+
+        fn frame_interval(&self) -> Duration {
+            Duration::from_millis(40)
+        }
+
+        fn next_frame(&mut self) -> Result<Option<CapturedFrame>, Error> {
+            panic!("as a defect would")
+        }
+    }
+
+    #[test]
+    fn a_source_that_panics_ends_with_a_word() {
+        let (say, heard) = mpsc::channel();
+        let ended = move |error: Option<Error>| drop(say.send(error));
+        let monitor = VideoMonitor::start(Box::new(Defect), ended).unwrap();
+        let error = heard.recv_timeout(PATIENCE).unwrap().expect("an error");
+        assert_eq!(error.code(), "camera_failed");
+        assert!(monitor.stop().is_none());
+    }
 
     struct Lane<T>(mpsc::Sender<T>);
 
