@@ -62,6 +62,9 @@ const BLOT: &str = "[private]";
 /// # Errors
 /// When the folder cannot be made or written to; the program works without a log.
 pub fn start(folder: &Path) -> Result<WorkerGuard, InitError> {
+    // The appender complains of a folder that is not there before it makes it. Where it cannot be
+    // made, the appender says why.
+    drop(std::fs::create_dir_all(folder));
     let file = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("snug")

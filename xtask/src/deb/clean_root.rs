@@ -115,11 +115,12 @@ fn window_shows_its_page(root: &Root) -> Result<()> {
          install --directory --owner person /display
          install --directory --mode 1777 /tmp/.X11-unix
          cd /home/person
-         exec setpriv --reuid person --regid person --clear-groups env -i \
+         setpriv --reuid person --regid person --clear-groups env -i \
            HOME=/home/person USER=person PATH=/usr/bin:/bin LANG=C.UTF-8 DISPLAY=:7 \
            sh -c 'Xvfb :7 -screen 0 {width}x{height}x24 -fbdir /display -nolisten tcp &
              while ! [ -e /tmp/.X11-unix/X7 ]; do sleep 0.1; done
-             exec snug'"
+             exec snug' &
+         wait $!"
     ))?;
     let screen = root.folder.join("display/Xvfb_screen0");
     let started = Instant::now();
@@ -273,7 +274,9 @@ impl Drop for Root {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // With unshare ends the first process inside, and with that one all others.
+        // With unshare ends the first process inside, and with that one all others. It is a
+        // shell that stays root: the kernel forgets the order to end with its parent when a
+        // process becomes somebody else.
         if self.child.kill().is_ok() {
             self.child.wait().ok();
         }
