@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Joining, Snapshot } from "../../src/ipc/types";
 import { expectAccessible } from "../axe";
 import { atHome, problem } from "../fixtures";
+import { inRoom, myself } from "../fixtures/room";
 import { byId, has, said, showPage } from "./page";
 
 afterEach(cleanup);
@@ -83,6 +84,17 @@ describe("a way that ended before the door", () => {
     backend.say({ problem: null });
     await said();
     expect(byId<HTMLInputElement>("join-input").value).toBe("192.168.1.20/Harbour crew");
+  });
+
+  test("is forgotten once the person is in", async () => {
+    const { backend } = await showPage(atHome);
+    await fireEvent.input(byId("join-input"), { target: { value: "192.168.1.20/Harbour crew" } });
+    backend.say({ stage: inRoom([myself()]).stage });
+    await said();
+    expect(has("room")).toBe(true);
+    backend.say({ stage: { kind: "home" } });
+    await said();
+    expect(byId<HTMLInputElement>("join-input").value).toBe("");
   });
 
   test("is tried again by hosting where the room was one's own, and cannot be where nothing is known", async () => {

@@ -58,6 +58,12 @@ describe("settings", () => {
     await expectAccessible();
   });
 
+  test("find nothing wrong with having no speaker", async () => {
+    await open({ ...atHome, me: { ...atHome.me, speaker: troubled("no_device") } });
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(byId<HTMLButtonElement>("test-speaker").disabled).toBe(true);
+  });
+
   test("choose the theme and the graphics processor", async () => {
     const { backend } = await open();
     await fireEvent.click(byId("settings-appearance"));
