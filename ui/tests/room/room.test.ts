@@ -394,6 +394,14 @@ describe("the connection", () => {
     expect(screen.queryByTestId("connection-note")).toBeNull();
   });
 
+  test.each(["reconnecting", "capture_stopped"] as const)("while it is %s the others are dimmed", async (connection) => {
+    const { say } = await showRoom(inRoom([mara, myself()], { connection }));
+    expect(tileOf("p1").dataset["reconnecting"]).toBe("true");
+    expect(tileOf("me").dataset["reconnecting"]).toBe("false");
+    await say({ stage: inRoom([mara, myself()]).stage });
+    expect(tileOf("p1").dataset["reconnecting"]).toBe("false");
+  });
+
   test("stopped capture looks stopped", async () => {
     await showRoom(inRoom([mara, myself()], { connection: "capture_stopped" }));
     expect(screen.getByTestId("mic-button").getAttribute("aria-pressed")).toBe("false");

@@ -20,12 +20,15 @@ export interface ShownPerson extends Person {
 export function shownPeople({ people, connection }: Room, me: Me): ShownPerson[] {
   const numbers = numberSameNames(people);
   const isStopped = connection === "capture_stopped";
+  // Nothing new is known of anybody while the host is not heard.
+  const isCutOff = isStopped || connection === "reconnecting";
   return people.map((person) => {
     const { microphone, tile } = person.is_me ? ownDevices(person, me, isStopped) : person;
     return {
       ...person,
       microphone,
       tile,
+      is_reconnecting: person.is_reconnecting || (isCutOff && !person.is_me),
       shownName: person.name.trim() === "" ? words.room.guest : person.name,
       number: numbers.get(person.id) ?? null,
       silence: silences[microphone],
