@@ -36,10 +36,10 @@ export class LevelsStore {
     this.#hear();
   }
 
-  /** Forgets everything: nothing is heard any more, as outside a room or while hidden. */
+  /** Forgets the others, as outside a room. One's own loudness holds until it comes again: a steady
+   * one never would. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#me = 0;
     this.#people = {};
     this.#voices = new Map();
     if (this.#speaking.size > 0) this.#speaking = new Set();
