@@ -18,7 +18,9 @@ mod people;
 mod problem;
 mod room;
 mod sources;
+mod speaker;
 
+use snug_media::device::DeviceLists;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -106,6 +108,8 @@ pub struct Setup {
     pub tiles: Tiles,
     /// What the page says it shows.
     pub running: Running,
+    /// What this computer has, once that is known.
+    pub devices: watch::Receiver<Option<DeviceLists>>,
     /// Takes what the window has to do.
     pub outward: mpsc::Sender<Outward>,
 }

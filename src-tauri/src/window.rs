@@ -5,12 +5,13 @@ mod graphics;
 use std::io;
 use std::time::Duration;
 
+use snug_media::device::{DeviceLists, DeviceWatch};
 use tauri::utils::config::{Csp, CspDirectiveSources};
 use tauri::{App, AppHandle, Emitter as _, Manager as _, RunEvent, WebviewWindowBuilder};
 use tauri::{WindowEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::bridge::{Bridge, Kept, Outward, Request, Setup};
 use crate::cli::WindowArguments;
@@ -162,6 +163,7 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
     let (tiles, running) = Tiles::start(start.port, ORIGIN)?;
     let (outward, asked) = mpsc::channel(OUTWARD_LANE);
     let graphics = start.kept.settings.graphics;
+    let devices = watch_devices();
     let (bridge, _) = Bridge::start(Setup {
         kept: start.kept,
         was_damaged: start.was_damaged,
@@ -169,6 +171,7 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
         link: start.arguments.link,
         tiles: tiles.clone(),
         running,
+        devices,
         outward,
     });
     tokio::spawn(follow_snapshots(app.handle().clone(), bridge.clone()));
@@ -188,6 +191,26 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
         .build()?;
     graphics::apply(&window, graphics)?;
     Ok(())
+}
+
+/// Follows which devices this computer has, for as long as anybody wants to know.
+fn watch_devices() -> watch::Receiver<Option<DeviceLists>> {
+    let (lists, devices) = watch::channel(None);
+    let told = lists.clone();
+    match DeviceWatch::start(move |devices| drop(told.send_replace(Some(devices)))) {
+        Ok(watch) => {
+            tokio::spawn(async move {
+                lists.closed().await;
+                // Waits for its thread.
+                tokio::task::spawn_blocking(move || drop(watch));
+            });
+        }
+        Err(error) => {
+            tracing::warn!(%error, "devices are not watched");
+            lists.send_replace(Some(DeviceLists::default()));
+        }
+    }
+    devices
 }
 
 fn is_own(url: &tauri::Url) -> bool {

@@ -239,11 +239,6 @@ impl<S, M> Capture<S, M> {
         !matches!(self.place, Place::Nowhere) || self.input.is_some()
     }
 
-    /// Whether it runs for the person alone.
-    pub(crate) fn is_monitored(&self) -> bool {
-        matches!(self.place, Place::Monitored(_))
-    }
-
     /// Returns what it is called.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -309,7 +304,7 @@ mod tests {
         let step = camera.next(Goal::Preview, Some(input), None);
         assert_eq!(step, Some(Step::Monitor(7)));
         camera.monitored(Ok("preview"));
-        assert!(camera.is_monitored());
+        assert!(camera.is_running());
         assert_eq!(camera.next(Goal::Preview, Some(input), None), None);
     }
 

@@ -1,4 +1,4 @@
-//! The person's camera and microphone: what is chosen, what is there, what runs.
+//! The person's camera, microphone and speaker: what is chosen, what is there, what runs.
 
 use snug_media::device::{DeviceId, DeviceInfo, DeviceLists};
 use snug_media::error::InputRole;
@@ -12,8 +12,10 @@ use crate::ipc::{DeviceEntry, DeviceState, Devices as Lists};
 
 pub(crate) type Camera = Device<Picture, VideoMonitor>;
 pub(crate) type Microphone = Device<Sound, AudioMonitor>;
+/// Of the speaker, running for the person alone is all there is: see [`super::speaker`].
+pub(crate) type Speaker = Device<snug_media::device::Speaker, ()>;
 
-/// The camera or the microphone.
+/// The camera, the microphone or the speaker.
 pub(crate) struct Device<S, M> {
     role: InputRole,
     pub(crate) capture: Capture<S, M>,
@@ -96,6 +98,11 @@ impl<S, M> Device<S, M> {
     /// Whether there is one, as far as is known.
     pub(crate) fn is_there(&self) -> bool {
         !matches!(self.meaning, Meaning::Nothing | Meaning::Unknown)
+    }
+
+    /// Whether waiting for it is in vain: there is none, or it does not open.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.meaning == Meaning::Nothing || self.capture.problem().is_some()
     }
 
     /// Returns what the page shows of it.

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::problem::{of_client, of_reason, of_server};
+use super::speaker::Ears;
 use crate::ipc::Problem;
 use crate::tiles::Tiles;
 
@@ -46,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) steps: watch::Sender<JoinStep>,
     /// Where the pictures of the others go.
     pub(crate) tiles: Tiles,
+    /// Where their sound goes.
+    pub(crate) ears: Ears,
 }
 
 /// What came of it.
@@ -136,6 +139,7 @@ pub(crate) async fn enter(plan: Plan) -> Result<Entered, Problem> {
     });
     options.frames = Some(Arc::clone(&others) as Arc<dyn FrameSink>);
     options.pictures = Some(others);
+    options.sound = Some(Box::new(plan.ears));
     if plan.muted {
         // Gives the microphone a place in the room, without opening it.
         options.audio = Some(Box::new(Silence));

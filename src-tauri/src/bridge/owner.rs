@@ -18,11 +18,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::call::Report;
 use super::capture::Opened;
-use super::devices::{Camera, Microphone};
+use super::devices::{Camera, Microphone, Speaker};
 use super::enter::Entered;
 use super::keep::Kept;
 use super::room::Room;
 use super::sources::{Picture, Sound, Taps};
+use super::speaker::Ears;
 use super::{Letter, Outward, Setup};
 use crate::ipc::{Notice, Problem, Snapshot, Watching};
 use crate::tiles::{Running, Tiles};
@@ -62,9 +63,15 @@ pub(super) struct Owner {
     calls: BTreeSet<u64>,
     call_count: watch::Sender<usize>,
     taps: Taps,
+    devices: watch::Receiver<Option<DeviceLists>>,
     lists: Option<DeviceLists>,
     camera: Camera,
     microphone: Microphone,
+    speaker: Speaker,
+    ears: Ears,
+    /// The person wants to hear themselves.
+    is_listening: bool,
+    chime: Chime,
     /// The preview is not looked at any more and ends then.
     picture_until: Option<Instant>,
     sound_until: Option<Instant>,
@@ -81,6 +88,15 @@ enum Place {
     Home,
     Joining(Attempt),
     Room(Box<Room>),
+}
+
+/// The chime that tries the speaker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chime {
+    Silent,
+    /// It sounds as soon as the speaker is open.
+    Wanted,
+    Sounding,
 }
 
 /// The way into a room.
@@ -101,6 +117,9 @@ enum Done {
     CameraStopped(Option<Picture>),
     MicrophoneOpened(Result<Opened<Sound>, Problem>),
     MicrophoneStopped(Option<Sound>),
+    SpeakerOpened(Result<Opened<snug_media::device::Speaker>, Problem>),
+    SpeakerStopped,
+    Chimed,
     Saved(std::io::Result<()>),
 }
 
@@ -120,6 +139,7 @@ enum Input {
     Event(Option<Event>),
     Stats,
     Step,
+    Devices,
     Watching,
     Stale(u32),
     Due,
@@ -131,6 +151,8 @@ impl Owner {
         requests: mpsc::Receiver<Letter>,
     ) -> (Self, watch::Receiver<Snapshot>) {
         let (newsroom, news) = mpsc::channel(NEWS_LANE);
+        let ears = Ears::default();
+        let lists = setup.devices.borrow().clone();
         let mut owner = Self {
             requests,
             // Replaced below, before anybody can look.
@@ -139,7 +161,7 @@ impl Owner {
             news,
             newsroom,
             jobs: JoinSet::new(),
-            taps: Taps::new(setup.tiles.clone()),
+            taps: Taps::new(setup.tiles.clone(), ears.clone()),
             tiles: setup.tiles,
             running: setup.running,
             kept: setup.kept,
@@ -150,9 +172,14 @@ impl Owner {
             count: 0,
             calls: BTreeSet::new(),
             call_count: watch::channel(0).0,
-            lists: None,
+            lists,
+            devices: setup.devices,
             camera: Camera::new(InputRole::Camera),
             microphone: Microphone::new(InputRole::Microphone),
+            speaker: Speaker::new(InputRole::Speaker),
+            ears,
+            is_listening: false,
+            chime: Chime::Silent,
             picture_until: None,
             sound_until: None,
             watching: Watching::default(),
@@ -209,6 +236,7 @@ impl Owner {
             event = received(events) => Input::Event(event),
             () = changed(stats) => Input::Stats,
             () = changed(steps) => Input::Step,
+            Ok(()) = self.devices.changed() => Input::Devices,
             Ok(()) = self.running.watching.changed() => Input::Watching,
             Some(tile) = self.running.stale.recv() => Input::Stale(tile),
             () = sleep_until(deadline) => Input::Due,
@@ -231,6 +259,7 @@ impl Owner {
             Input::Event(event) => self.note_event(event),
             Input::Stats => self.note_stats(),
             Input::Step => {}
+            Input::Devices => self.note_devices(),
             Input::Watching => self.note_watching(),
             Input::Stale(tile) => {
                 if let Place::Room(room) = &self.place {

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use snug_media::device::camera::{Camera, CameraWish};
-use snug_media::error::InputRole;
+use snug_media::device::{DeviceId, Microphone, Speaker};
 use snug_media::source::{
     AudioTap, TappedAudio, TappedVideo, TestPattern, Tone, VideoTap, WavFile, Y4mFile,
 };
 use snug_media::{AudioSource, BLOCK_SAMPLES, CapturedFrame, VideoSource};
 
 use super::capture::{Input, Opened};
-use super::problem::{no_device, of_media};
+use super::problem::of_media;
+use super::speaker::Ears;
 use crate::ipc::Problem;
 use crate::tiles::Tiles;
 
@@ -47,15 +48,25 @@ pub(crate) struct Taps {
     tiles: Tiles,
     /// The person is in a room.
     in_room: Arc<AtomicBool>,
+    /// They hear themselves.
+    listening: Arc<AtomicBool>,
+    ears: Ears,
 }
 
 impl Taps {
-    /// Sends what is seen and heard to `tiles`.
-    pub(crate) fn new(tiles: Tiles) -> Self {
+    /// Sends what is seen and how loud it is to `tiles`, and what is heard to `ears`.
+    pub(crate) fn new(tiles: Tiles, ears: Ears) -> Self {
         Self {
             tiles,
             in_room: Arc::default(),
+            listening: Arc::default(),
+            ears,
         }
+    }
+
+    /// Notes whether the person hears themselves.
+    pub(crate) fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Ordering::Relaxed);
     }
 
     /// Notes whether the person is in a room.
@@ -91,6 +102,21 @@ pub(crate) fn open_camera(input: &Input, taps: &Taps) -> Result<Opened<Picture>,
     Ok(Opened { source, name, size })
 }
 
+/// Opens a speaker. May take two seconds.
+pub(crate) fn open_speaker(input: &Input) -> Result<Opened<Speaker>, Problem> {
+    let id: Option<&DeviceId> = match input {
+        Input::Device(id) => id.as_ref(),
+        // A speaker is always a device.
+        Input::Test | Input::File(_) => None,
+    };
+    let source = Speaker::open(id).map_err(|error| of_media(&error, name_of(&error)))?;
+    Ok(Opened {
+        name: source.info().name.clone(),
+        source,
+        size: None,
+    })
+}
+
 /// What is asked of a camera: 720 rows where this computer can encode them beside everything else
 /// that a call does, else a quarter of the pixels.
 fn camera_wish() -> CameraWish {
@@ -115,7 +141,12 @@ fn name_of(error: &snug_media::Error) -> Option<&str> {
 /// Opens a microphone, test tone or recording. May take a second.
 pub(crate) fn open_microphone(input: &Input, taps: &Taps) -> Result<Opened<Sound>, Problem> {
     let (source, name): (Sound, String) = match input {
-        Input::Device(_) => return Err(no_device(InputRole::Microphone)),
+        Input::Device(id) => {
+            let microphone = Microphone::open(id.as_ref());
+            let microphone = microphone.map_err(|error| of_media(&error, name_of(&error)))?;
+            let name = microphone.info().name.clone();
+            (Box::new(microphone), name)
+        }
         Input::Test => {
             let (hertz, peak) = TONE;
             (Box::new(Tone::new(hertz, peak)), "Test tone".to_owned())
@@ -190,6 +221,9 @@ struct OwnSound {
 impl AudioTap for OwnSound {
     fn hear(&self, block: &[f32; BLOCK_SAMPLES]) {
         self.taps.tiles.levels().note_mine(level_dbfs(block));
+        if self.taps.listening.load(Ordering::Relaxed) {
+            self.taps.ears.hear(block);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ impl Someone {
             link,
             tiles: tiles.clone(),
             running,
+            // Test signals need no device, and this computer's are left alone.
+            devices: watch::channel(Some(DeviceLists::default())).1,
             outward,
         });
         Self {
@@ -170,6 +172,21 @@ async fn a_host_and_a_guest_see_each_other() {
     assert_eq!(frame(&mut page, 2, 0).await[16..20], [160, 0, 90, 0]);
     frame(&mut page, 3, 0).await;
 
+    host.ask(Request::SetMicrophoneOn(false)).await;
+    guest
+        .until_person("muted host", "Ada", |it| {
+            it.microphone == MicrophoneState::Muted
+        })
+        .await;
+    host.ask(Request::SetCameraOn(false)).await;
+    guest
+        .until_person("host without camera", "Ada", |it| it.tile.is_none())
+        .await;
+    host.ask(Request::SetCameraOn(true)).await;
+    guest
+        .until_person("host with camera again", "Ada", |it| it.tile.is_some())
+        .await;
+
     host.ask(Request::LeaveRoom).await;
     host.until("home", is_home).await;
     let snapshot = guest.until("home", is_home).await;
@@ -177,6 +194,32 @@ async fn a_host_and_a_guest_see_each_other() {
     assert_eq!(told, Some("room_closed"), "{:?}", snapshot.problem);
     host.quit().await;
     guest.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_in_muted_is_seen_as_muted() {
+    let (mut host, mut guest) = (Someone::new("Ada"), Someone::new("Bert"));
+    guest.ask(Request::SetMicrophoneOn(false)).await;
+    guest.ask(Request::SetCameraOn(false)).await;
+    let room = host.host("kitchen").await;
+    guest.join(&room.links[0]).await;
+    host.until_person("muted guest", "Bert", |it| {
+        it.microphone == MicrophoneState::Muted && it.tile.is_none()
+    })
+    .await;
+    let me = guest.bridge.snapshot().me;
+    assert!(!me.microphone.is_running && !me.camera.is_running);
+    guest.ask(Request::SetMicrophoneOn(true)).await;
+    host.until_person("guest with sound", "Bert", |it| {
+        it.microphone == MicrophoneState::Live
+    })
+    .await;
+    guest.quit().await;
+    host.until("guest gone", |it| {
+        room_of(it).is_some_and(|room| room.people.len() == 1)
+    })
+    .await;
+    host.quit().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use snug_protocol::{DisplayName, Link, RoomName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Attempt, Done, END_WITHIN, Owner, Place};
+use super::{Attempt, Chime, Done, END_WITHIN, Owner, Place};
 use crate::bridge::enter::{Plan, Target, enter};
 use crate::bridge::problem::{bad_text, in_a_room, name_needed};
 use crate::bridge::{Outward, Request};
@@ -41,8 +41,12 @@ impl Owner {
                 self.microphone.retry();
                 self.set(|settings| settings.microphone = choice);
             }
-            Request::ChooseSpeaker(id) => self.set(|settings| settings.speaker = id),
-            Request::SetListening(_) | Request::TestSpeaker => {}
+            Request::ChooseSpeaker(id) => {
+                self.speaker.retry();
+                self.set(|settings| settings.speaker = id);
+            }
+            Request::SetListening(on) => self.set_listening(on),
+            Request::TestSpeaker => self.test_speaker(),
             Request::SetMirror(mirror) => self.set(|settings| settings.mirror = mirror),
             Request::SetAppearance(to) => self.set(|settings| settings.appearance = to),
             Request::SetGraphics(to) => self.set(|settings| settings.graphics = to),
@@ -68,6 +72,23 @@ impl Owner {
         change(&mut self.kept.settings);
         self.is_dirty = true;
         self.learn_devices();
+    }
+
+    /// Lets the person hear themselves: at home only, in a room the others do.
+    pub(super) fn set_listening(&mut self, on: bool) {
+        self.is_listening = on && matches!(self.place, Place::Home);
+        self.taps.set_listening(self.is_listening);
+        if on {
+            self.microphone.retry();
+            self.speaker.retry();
+        }
+    }
+
+    fn test_speaker(&mut self) {
+        self.speaker.retry();
+        if self.chime == Chime::Silent {
+            self.chime = Chime::Wanted;
+        }
     }
 
     fn set_name(&mut self, name: &str) -> Result<(), Problem> {
@@ -118,6 +139,7 @@ impl Owner {
         let name = DisplayName::parse(&self.kept.settings.name);
         let name = name.map_err(|error| bad_text("bad_name", &error))?;
         self.problem = None;
+        self.set_listening(false);
         let (follow, steps) = watch::channel(snug_client::JoinStep::ReachingHost);
         let plan = Plan {
             target,
@@ -127,6 +149,7 @@ impl Owner {
             calls: self.call_count.subscribe(),
             steps: follow,
             tiles: self.tiles.clone(),
+            ears: self.ears.clone(),
         };
         self.count += 1;
         let number = self.count;

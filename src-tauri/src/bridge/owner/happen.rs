@@ -5,7 +5,7 @@ use snug_media::error::{DeviceProblem, InputRole};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Done, News, Owner, PREVIEW_LINGERS, Place};
+use super::{Chime, Done, News, Owner, PREVIEW_LINGERS, Place};
 use crate::bridge::call::{self, COMMAND_LANE, Report};
 use crate::bridge::enter::Entered;
 use crate::bridge::problem::{of_media, problem};
@@ -30,6 +30,9 @@ impl Owner {
             Done::CameraStopped(source) => self.camera.capture.stopped(source),
             Done::MicrophoneOpened(result) => self.microphone.capture.opened(result),
             Done::MicrophoneStopped(source) => self.microphone.capture.stopped(source),
+            Done::SpeakerOpened(result) => self.speaker.capture.opened(result),
+            Done::SpeakerStopped => self.speaker.capture.stopped(None),
+            Done::Chimed => self.chime = Chime::Silent,
             Done::Saved(result) => {
                 self.is_saving = false;
                 if let Err(error) = result {
@@ -159,7 +162,13 @@ impl Owner {
                 }
                 self.camera.capture.ended(problem);
             }
-            _ => {
+            InputRole::Speaker => {
+                if unplugged {
+                    self.speaker.unplugged();
+                }
+                self.speaker.capture.ended(problem);
+            }
+            InputRole::Microphone => {
                 if unplugged {
                     self.microphone.unplugged();
                 }
@@ -197,6 +206,32 @@ impl Owner {
             self.tiles.assign(room.people.tiles().clone());
         }
         self.tiles.levels().set_people(room.people.levels());
+        self.check_speaker();
+    }
+
+    /// A speaker says nothing of itself when it is lost: it is asked while it is used.
+    pub(super) fn check_speaker(&mut self) {
+        let Err(error) = self.ears.check() else {
+            return;
+        };
+        let lost = self.ears.take();
+        self.jobs.spawn_blocking(move || {
+            drop(lost);
+            Done::SpeakerStopped
+        });
+        self.note_ended(InputRole::Speaker, Some(&error));
+    }
+
+    /// Devices came or went.
+    pub(super) fn note_devices(&mut self) {
+        let lists = self.devices.borrow_and_update().clone();
+        if let Some(lists) = &lists {
+            self.camera.forget_gone(&lists.cameras);
+            self.microphone.forget_gone(&lists.microphones);
+            self.speaker.forget_gone(&lists.speakers);
+        }
+        self.lists = lists;
+        self.learn_devices();
     }
 
     pub(super) fn note_watching(&mut self) {
@@ -217,7 +252,10 @@ impl Owner {
 
     pub(super) fn note_time(&mut self, now: Instant) {
         self.picture_until.take_if(|until| *until <= now);
-        self.sound_until.take_if(|until| *until <= now);
+        if self.sound_until.take_if(|until| *until <= now).is_some() {
+            // Nobody looks any more: they do not hear themselves from a hidden window.
+            self.set_listening(false);
+        }
     }
 
     /// Whether one's own picture is looked at, or was a moment ago.
@@ -225,9 +263,9 @@ impl Owner {
         has_own(&self.watching) || self.picture_until.is_some()
     }
 
-    /// Whether one's own loudness is.
+    /// Whether one's own loudness is, or one's own voice.
     pub(super) fn is_sound_wanted(&self) -> bool {
-        self.watching.levels || self.sound_until.is_some()
+        self.watching.levels || self.sound_until.is_some() || self.is_listening
     }
 
     /// Shows news.

@@ -1,15 +1,16 @@
 //! Brings camera, microphone and files to where they should be, step by step.
 
+use snug_media::device::Speaker;
 use snug_media::error::InputRole;
 use snug_media::monitor::{AudioMonitor, VideoMonitor};
 
-use super::{Done, News, Owner, Place};
+use super::{Chime, Done, News, Owner, Place};
 use crate::bridge::call::Command;
 use crate::bridge::capture::{Goal, Opened, Step};
 use crate::bridge::choose::Choice;
 use crate::bridge::devices::Replaced;
 use crate::bridge::problem::{busy, of_media, problem};
-use crate::bridge::sources::{Picture, Sound, open_camera, open_microphone};
+use crate::bridge::sources::{Picture, Sound, open_camera, open_microphone, open_speaker};
 use crate::ipc::{Problem, ProblemDetails};
 
 impl Owner {
@@ -17,6 +18,7 @@ impl Owner {
     pub(super) fn settle(&mut self) {
         self.settle_camera();
         self.settle_microphone();
+        self.settle_speaker();
         let runs = self.microphone.capture.is_running();
         self.tiles.levels().set_mine_runs(runs);
         if let Place::Room(room) = &mut self.place {
@@ -42,6 +44,11 @@ impl Owner {
         let microphone = self
             .microphone
             .learn(&microphone, lists.map(|it| it.microphones.as_slice()));
+        let speaker = Choice::from(&settings.speaker);
+        let speaker = self
+            .speaker
+            .learn(&speaker, lists.map(|it| it.speakers.as_slice()));
+        self.notify_of_replaced("speaker_unplugged", speaker);
         self.notify_of_replaced("camera_unplugged", camera);
         self.notify_of_replaced("microphone_unplugged", microphone);
     }
@@ -172,6 +179,62 @@ impl Owner {
                 self.note_sent(InputRole::Microphone, sent);
             }
         }
+    }
+
+    /// The speaker is open while there is anything to hear.
+    fn settle_speaker(&mut self) {
+        let is_wanted = match &self.place {
+            _ if self.ending.is_some() => false,
+            Place::Room(_) => true,
+            Place::Home | Place::Joining(_) => self.is_listening || self.chime != Chime::Silent,
+        };
+        let goal = if is_wanted { Goal::Preview } else { Goal::Off };
+        while let Some(step) = self.speaker.next(goal, None) {
+            self.step_speaker(step);
+        }
+        match (self.chime, self.speaker.capture.is_running()) {
+            (Chime::Wanted, true) => {
+                self.chime = Chime::Sounding;
+                let ears = self.ears.clone();
+                self.jobs.spawn(async move {
+                    ears.chime().await;
+                    Done::Chimed
+                });
+            }
+            (Chime::Wanted, false) if self.speaker.is_out_of_reach() => self.chime = Chime::Silent,
+            _ => {}
+        }
+    }
+
+    fn step_speaker(&mut self, step: Step<Speaker, ()>) {
+        match step {
+            Step::Open(input) => {
+                self.jobs.spawn(async move {
+                    Done::SpeakerOpened(opened(move || open_speaker(&input)).await)
+                });
+            }
+            Step::Monitor(speaker) => {
+                let before = self.ears.put(speaker);
+                self.speaker.capture.monitored(Ok(()));
+                debug_assert!(before.is_none(), "one speaker at a time");
+            }
+            Step::Stop { .. } => {
+                let speaker = self.ears.take();
+                self.free_speaker(speaker);
+            }
+            Step::Free(speaker) => self.free_speaker(Some(speaker)),
+            Step::Publish(_) | Step::Withdraw => {
+                debug_assert!(false, "a speaker is never part of a call");
+            }
+        }
+    }
+
+    /// Closes a speaker where waiting is fine.
+    fn free_speaker(&mut self, speaker: Option<Speaker>) {
+        self.jobs.spawn_blocking(move || {
+            drop(speaker);
+            Done::SpeakerStopped
+        });
     }
 
     /// Passes a command on to the present call.

@@ -3,7 +3,7 @@
 use super::{Owner, Place};
 use crate::bridge::devices::listed;
 use crate::bridge::people::Me as MyTile;
-use crate::ipc::{DeviceState, JoinStep, Joining, Me, MicrophoneState, Snapshot, Stage};
+use crate::ipc::{JoinStep, Joining, Me, MicrophoneState, Snapshot, Stage};
 
 impl Owner {
     /// Sends a snapshot where anything on screen changed.
@@ -58,8 +58,8 @@ impl Owner {
         Me {
             camera: self.camera.state(settings.camera_on),
             microphone: self.microphone.state(settings.microphone_on),
-            speaker: DeviceState::default(),
-            is_listening: false,
+            speaker: self.speaker.state(true),
+            is_listening: self.is_listening,
         }
     }
 
