@@ -23,7 +23,7 @@ const NEWEST: &str = "linux-image-amd64";
 const CAMERA: &str = "vivid";
 
 /// Programs to run in the machine: package and example.
-const TRIALS: &[(&str, &str)] = &[("snug-media", "camera_trial")];
+const TRIALS: &[(&str, &str)] = &[("snug-testkit", "camera_trial")];
 
 /// Longest life of the machine. It takes half a minute where nothing else runs.
 const SECONDS_MAX: &str = "900";

@@ -257,7 +257,7 @@ fn rgb<const R: usize, const B: usize>(bytes: &[u8], stride: usize, frame: &mut 
             }
         }
         let [upper, lower] = rows.from;
-        let squares = upper.chunks_exact(6).zip(lower.chunks_exact(6));
+        let squares = pixel_pairs(upper).zip(pixel_pairs(lower));
         for ((u, v), (above, below)) in rows.u.iter_mut().zip(rows.v).zip(squares) {
             let [r, g, b] = [R, 1, B].map(|k| i32::from(sum_of_4(above, below, k)));
             *u = (128 + ((-9_714 * r - 19_071 * g + 28_784 * b + 131_072) >> 18)) as u8;
@@ -266,12 +266,16 @@ fn rgb<const R: usize, const B: usize>(bytes: &[u8], stride: usize, frame: &mut 
     }
 }
 
-/// Sums the value at `k` of two pixels and the two below them, three bytes each.
-fn sum_of_4(above: &[u8], below: &[u8], k: usize) -> u16 {
-    [above[k], above[k + 3], below[k], below[k + 3]]
-        .map(u16::from)
-        .iter()
-        .sum()
+/// Gives pixels of three bytes two by two.
+fn pixel_pairs(row: &[u8]) -> impl Iterator<Item = &[u8; 6]> {
+    row.as_chunks().0.iter()
+}
+
+/// Sums the value at `k` of two pixels and the two below them.
+#[inline]
+fn sum_of_4(above: &[u8; 6], below: &[u8; 6], k: usize) -> u16 {
+    let of = |pair: &[u8; 6]| u16::from(pair[k]) + u16::from(pair[k + 3]);
+    of(above) + of(below)
 }
 
 /// Lends the rows that a converter reads, or tells that some are missing. The padding behind the
@@ -292,7 +296,7 @@ fn from_ycbcr(pixels: &[u8], stride: usize, frame: &mut I420Frame) {
             }
         }
         let [upper, lower] = rows.from;
-        let squares = upper.chunks_exact(6).zip(lower.chunks_exact(6));
+        let squares = pixel_pairs(upper).zip(pixel_pairs(lower));
         for ((u, v), (above, below)) in rows.u.iter_mut().zip(rows.v).zip(squares) {
             *u = CHROMA_OF_4[usize::from(sum_of_4(above, below, 1))];
             *v = CHROMA_OF_4[usize::from(sum_of_4(above, below, 2))];

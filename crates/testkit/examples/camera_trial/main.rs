@@ -4,10 +4,12 @@
 //! `cargo xtask test --slow` boots such a machine and runs this in it. It is no `#[test]`, because
 //! on anybody's own machine it has no business.
 
+mod call;
+mod vivid;
+
 use std::error::Error;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,11 +17,10 @@ use snug_media::VideoSource;
 use snug_media::device::DeviceId;
 use snug_media::device::camera::{Camera, CameraWish, PixelFormat, list, mark, offers};
 
+use vivid::{PATIENCE, ensure, load, plug, unload};
+
 type Failure = Box<dyn Error + Send + Sync>;
 type Outcome = Result<(), Failure>;
-
-/// The machine is an emulated one that shares a busy processor: far beyond any real wait.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is shown, and what shows it.
 type Trial = (&'static str, fn() -> Outcome);
@@ -59,6 +60,14 @@ const TRIALS: &[Trial] = &[
     (
         "two of a kind can be told apart and run together",
         two_of_a_kind,
+    ),
+    (
+        "pulled out during a call the others see it go, and come back",
+        call::unplugged,
+    ),
+    (
+        "switched off in a call it is free, and on again it is seen",
+        call::off_and_on,
     ),
     ("a user without rights is told so", denied),
 ];
@@ -372,70 +381,11 @@ fn colours(camera: &mut Camera) -> Result<u8, Failure> {
     Ok(worst)
 }
 
-fn load(cameras: u32) -> Outcome {
-    let count = format!("n_devs={cameras}");
-    // Of each a video capture node only, with one input: a webcam.
-    let types: Vec<String> = ["node_types", "num_inputs", "input_types"]
-        .into_iter()
-        .zip(["0x1", "1", "0"])
-        .map(|(name, value)| format!("{name}={}", vec![value; cameras as usize].join(",")))
-        .collect();
-    busybox(&[
-        "insmod",
-        "/modules/vivid.ko",
-        &count,
-        &types[0],
-        &types[1],
-        &types[2],
-    ])?;
-    wait_for("the camera to appear", || Path::new("/dev/video0").exists())
-}
-
-fn unload() -> Outcome {
-    busybox(&["rmmod", "vivid"])
-}
-
-/// Pulls the device out of its driver, or puts it back, as the bus does it for a real one.
-fn plug(verb: &str) -> Outcome {
-    std::fs::write(format!("/sys/bus/platform/drivers/vivid/{verb}"), "vivid.0")?;
-    let there = verb == "bind";
-    wait_for("the list to follow", || {
-        list().is_ok_and(|cameras| cameras.is_empty() != there)
-    })
-}
-
-fn busybox(arguments: &[&str]) -> Outcome {
-    let output = Command::new("/bin/busybox").args(arguments).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure(output.status.success(), || {
-        format!("{arguments:?}: {}", said.trim())
-    })
-}
-
-fn wait_for(what: &str, holds: impl Fn() -> bool) -> Outcome {
-    let started = Instant::now();
-    while !holds() {
-        ensure(started.elapsed() < PATIENCE, || {
-            format!("waited in vain for {what}")
-        })?;
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
-}
-
 fn expect_code<T>(outcome: Result<T, snug_media::Error>, code: &str) -> Outcome {
     match outcome {
         Ok(_) => Err(format!("it went well instead of {code}").into()),
         Err(error) => ensure(error.code() == code, || {
             format!("{}: {error}", error.code())
         }),
-    }
-}
-
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Outcome {
-    if holds {
-        Ok(())
-    } else {
-        Err(otherwise().into())
     }
 }
