@@ -165,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn everything_that_is_linked_is_named_with_its_terms() {
+        let text = third_party().unwrap();
+        for name in ["tokio v", "tauri v", "rustls v", "svelte", "libvpx"] {
+            assert!(text.contains(name), "{name}");
+        }
+        assert!(!text.contains("snug-server v"), "our own terms stand apart");
+        let (_, bare) = text.rsplit_once("without a text of its own").unwrap();
+        for line in bare.lines().filter(|line| line.contains(" v")) {
+            assert!(!line.ends_with("()"), "neither text nor licence: {line}");
+        }
+    }
+
+    #[test]
     fn terms_are_found_by_their_names() {
         for name in ["LICENSE", "License-MIT.txt", "COPYING", "NOTICE"] {
             assert!(is_terms(Path::new(name)), "{name}");
