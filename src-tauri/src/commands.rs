@@ -1,6 +1,10 @@
 //! What the page may ask: each command passes one request on to the bridge.
 //!
 //! A command is callable only when it is listed in `src-tauri/permissions/requests.toml`.
+#![expect(
+    clippy::let_underscore_must_use,
+    reason = "Tauri's macro for commands that wait writes it"
+)]
 
 use std::path::PathBuf;
 

@@ -202,7 +202,7 @@ pub struct Problem {
     /// The next step; perhaps empty.
     pub hint: String,
     /// What the words are about.
-    pub details: ProblemDetails,
+    pub details: Box<ProblemDetails>,
 }
 
 /// What a [`Problem`] or a [`Notice`] is about.

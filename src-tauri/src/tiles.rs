@@ -35,9 +35,6 @@ pub use outbox::Drops;
 /// The tile of the person's own camera.
 pub const OWN_TILE: u32 = 0;
 
-/// The tallest picture of one's own that is sent: it is for looking in a mirror.
-const OWN_HEIGHT_MAX: u32 = 360;
-
 /// Tiles that may wait for a fresh keyframe. One that finds no room asks again when its next
 /// keyframe is dropped.
 const STALE_LANE: usize = 64;
@@ -161,7 +158,7 @@ impl Tiles {
         let Some((page, tile)) = self.shared.page().zip(self.tile_of(track)) else {
             return;
         };
-        if !self.shared.watched(tile).is_some_and(|it| !it.raw) {
+        if self.shared.watched(tile).is_none_or(|it| it.raw) {
             return;
         }
         let frame = frame::vp8(tile, keyframe, timestamp_us, data);
@@ -180,11 +177,11 @@ impl Tiles {
         }
     }
 
-    /// Sends a picture of one's own camera.
-    pub fn send_own(&self, at: Duration, picture: &I420Frame) {
+    /// Sends a picture of one's own camera, no taller than it is shown and than `height_max`.
+    pub fn send_own(&self, at: Duration, picture: &I420Frame, height_max: u32) {
         if let Some(watched) = self.shared.watched(OWN_TILE) {
             let timestamp_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-            let height = watched.height.min(OWN_HEIGHT_MAX);
+            let height = watched.height.min(height_max);
             self.push_picture(OWN_TILE, height, timestamp_us, picture);
         }
     }

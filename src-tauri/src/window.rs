@@ -187,7 +187,7 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
     let window = WebviewWindowBuilder::from_config(app, config)?
         .data_directory(start.arguments.data.join("page"))
         // The page is what was embedded, and nothing else is ever shown here.
-        .on_navigation(|url| is_own(url))
+        .on_navigation(is_own)
         .build()?;
     graphics::apply(&window, graphics)?;
     Ok(())

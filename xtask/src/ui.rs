@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{is_installed, output, program, repository, run, tee};
+use crate::process::{cargo, is_installed, output, program, repository, run, tee};
 use crate::tally::Tally;
 
 /// The oldest Node that Vite runs on.
@@ -37,6 +37,15 @@ pub fn build() -> Result<()> {
         "--",
         "--logLevel=warn",
     ]))
+}
+
+/// Writes `ui/src/ipc/types.ts` again from the program's types: the test that compares the two
+/// writes it when asked to.
+pub fn renew_types() -> Result<()> {
+    let test = "typescript_has_the_present_types";
+    run(cargo()
+        .args(["test", "-p", "snug", "--lib", test])
+        .env("SNUG_RENEW_TYPES", "1"))
 }
 
 /// Checks the page's types and markup, and fails on warnings.

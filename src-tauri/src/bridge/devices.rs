@@ -7,13 +7,13 @@ use snug_media::monitor::{AudioMonitor, VideoMonitor};
 use super::capture::{Capture, Goal, Step};
 use super::choose::{Choice, Meaning};
 use super::problem::no_device;
-use super::sources::{Picture, Sound};
+use super::sources::{Picture, Playback, Sound};
 use crate::ipc::{DeviceEntry, DeviceState, Devices as Lists};
 
 pub(crate) type Camera = Device<Picture, VideoMonitor>;
 pub(crate) type Microphone = Device<Sound, AudioMonitor>;
 /// Of the speaker, running for the person alone is all there is: see [`super::speaker`].
-pub(crate) type Speaker = Device<snug_media::device::Speaker, ()>;
+pub(crate) type Speaker = Device<Playback, ()>;
 
 /// The camera, the microphone or the speaker.
 pub(crate) struct Device<S, M> {

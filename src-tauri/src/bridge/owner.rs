@@ -22,7 +22,7 @@ use super::devices::{Camera, Microphone, Speaker};
 use super::enter::Entered;
 use super::keep::Kept;
 use super::room::Room;
-use super::sources::{Picture, Sound, Taps};
+use super::sources::{Picture, Playback, Sound, Taps};
 use super::speaker::Ears;
 use super::{Letter, Outward, Setup};
 use crate::ipc::{Notice, Problem, Snapshot, Watching};
@@ -117,7 +117,7 @@ enum Done {
     CameraStopped(Option<Picture>),
     MicrophoneOpened(Result<Opened<Sound>, Problem>),
     MicrophoneStopped(Option<Sound>),
-    SpeakerOpened(Result<Opened<snug_media::device::Speaker>, Problem>),
+    SpeakerOpened(Result<Opened<Playback>, Problem>),
     SpeakerStopped,
     Chimed,
     Saved(std::io::Result<()>),

@@ -11,7 +11,7 @@ pub(crate) fn problem(code: &str, message: impl Into<String>, hint: impl Into<St
         code: code.to_owned(),
         message: message.into(),
         hint: hint.into(),
-        details: ProblemDetails::default(),
+        details: Box::default(),
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn ending() -> Problem {
 /// A room cannot be entered without a name of one's own. `link` joins it once there is one.
 pub(crate) fn name_needed(link: Option<&Link>) -> Problem {
     Problem {
-        details: link.map(details_of).unwrap_or_default(),
+        details: link.map(details_of).map(Box::new).unwrap_or_default(),
         ..problem(
             "name_needed",
             "The others need a name to call you by.",
@@ -44,7 +44,7 @@ pub(crate) fn name_needed(link: Option<&Link>) -> Problem {
 /// One is in a room already.
 pub(crate) fn in_a_room(link: Option<&Link>) -> Problem {
     Problem {
-        details: link.map(details_of).unwrap_or_default(),
+        details: link.map(details_of).map(Box::new).unwrap_or_default(),
         ..problem(
             "in_a_room",
             "You are in a room already.",
@@ -72,7 +72,7 @@ pub(crate) fn of_client(error: &snug_client::Error, link: &Link, is_host: bool) 
         details.link = None;
     }
     Problem {
-        details,
+        details: Box::new(details),
         ..problem(code_of(error), error.to_string(), error.hint())
     }
 }
@@ -80,9 +80,7 @@ pub(crate) fn of_client(error: &snug_client::Error, link: &Link, is_host: bool) 
 /// The reason of a refusal says more than that there was one.
 fn code_of(error: &snug_client::Error) -> &str {
     match error {
-        snug_client::Error::Refused { code, .. } => ReasonCode::from_code(code)
-            .map_or(error.code(), |_| code)
-            .as_ref(),
+        snug_client::Error::Refused { code, .. } if ReasonCode::from_code(code).is_some() => code,
         _ => error.code(),
     }
 }
@@ -119,10 +117,10 @@ pub(crate) fn of_media(error: &snug_media::Error, device: Option<&str>) -> Probl
         _ => error.code(),
     };
     Problem {
-        details: ProblemDetails {
+        details: Box::new(ProblemDetails {
             device: device.map(str::to_owned),
             ..ProblemDetails::default()
-        },
+        }),
         ..problem(code, sentence(&error.to_string()), error.hint())
     }
 }

@@ -30,10 +30,25 @@ const PATTERN_SIZE: (u32, u32) = (640, 360);
 /// The test tone, and its peak as a share of full scale (-12 dBFS).
 const TONE: (f64, f32) = (1000.0, 0.25);
 
-/// Least time between two pictures of one's own: 15 a second are enough to see how one looks.
-const PREVIEW_INTERVAL: Duration = Duration::from_millis(66);
-/// The same in a room, where one's own tile stands beside the others: 25 a second.
-const ROOM_INTERVAL: Duration = Duration::from_millis(40);
+/// One's own picture at home: 15 a second of a small one are enough to see how one looks. On a
+/// machine without a graphics processor, every row more costs where nothing goes on yet.
+const PREVIEW: Show = Show {
+    interval: Duration::from_millis(66),
+    height_max: 180,
+};
+/// The same in a room, where one's own tile stands beside the others.
+const IN_ROOM: Show = Show {
+    interval: Duration::from_millis(40),
+    height_max: 360,
+};
+
+/// How one's own picture is shown.
+struct Show {
+    /// Least time between two pictures.
+    interval: Duration,
+    /// Rows at most.
+    height_max: u32,
+}
 
 /// How much too early a picture may come and still count as on time: cameras are not that
 /// regular, and leaving out every other one would halve the rate.
@@ -41,6 +56,8 @@ const EARLY: Duration = Duration::from_millis(8);
 
 pub(crate) type Picture = Box<dyn VideoSource>;
 pub(crate) type Sound = Box<dyn AudioSource>;
+/// Boxed because it carries its buffers with it.
+pub(crate) type Playback = Box<Speaker>;
 
 /// Who looks on and listens while something is captured.
 #[derive(Clone)]
@@ -103,7 +120,7 @@ pub(crate) fn open_camera(input: &Input, taps: &Taps) -> Result<Opened<Picture>,
 }
 
 /// Opens a speaker. May take two seconds.
-pub(crate) fn open_speaker(input: &Input) -> Result<Opened<Speaker>, Problem> {
+pub(crate) fn open_speaker(input: &Input) -> Result<Opened<Playback>, Problem> {
     let id: Option<&DeviceId> = match input {
         Input::Device(id) => id.as_ref(),
         // A speaker is always a device.
@@ -112,7 +129,7 @@ pub(crate) fn open_speaker(input: &Input) -> Result<Opened<Speaker>, Problem> {
     let source = Speaker::open(id).map_err(|error| of_media(&error, name_of(&error)))?;
     Ok(Opened {
         name: source.info().name.clone(),
-        source,
+        source: Box::new(source),
         size: None,
     })
 }
@@ -186,13 +203,7 @@ impl OwnPicture {
         }
     }
 
-    fn is_due(&self, at: Duration) -> bool {
-        let in_room = self.taps.in_room.load(Ordering::Relaxed);
-        let interval = if in_room {
-            ROOM_INTERVAL
-        } else {
-            PREVIEW_INTERVAL
-        };
+    fn is_due(&self, at: Duration, interval: Duration) -> bool {
         let due = Duration::from_micros(self.due_us.load(Ordering::Relaxed));
         if at + EARLY < due {
             return false;
@@ -207,8 +218,11 @@ impl OwnPicture {
 
 impl VideoTap for OwnPicture {
     fn see(&self, picture: &CapturedFrame) {
-        if self.taps.tiles.is_own_watched() && self.is_due(picture.at) {
-            self.taps.tiles.send_own(picture.at, &picture.frame);
+        let in_room = self.taps.in_room.load(Ordering::Relaxed);
+        let show = if in_room { IN_ROOM } else { PREVIEW };
+        let (at, tiles) = (picture.at, &self.taps.tiles);
+        if tiles.is_own_watched() && self.is_due(at, show.interval) {
+            tiles.send_own(at, &picture.frame, show.height_max);
         }
     }
 }

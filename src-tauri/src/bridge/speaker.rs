@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use snug_client::SoundSink;
-use snug_media::device::Speaker;
 use snug_media::{BLOCK_DURATION, BLOCK_SAMPLES, SAMPLE_RATE};
 use tokio::time::{MissedTickBehavior, interval};
+
+use super::sources::Playback;
 
 /// How long nobody may have played before a chime brings its own silence along.
 const QUIET: Duration = Duration::from_millis(40);
@@ -34,7 +35,7 @@ pub(crate) struct Ears(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
-    speaker: Option<Speaker>,
+    speaker: Option<Playback>,
     /// The next sample of the chime, while it sounds.
     chime_at: Option<u32>,
     played: Option<Instant>,
@@ -42,13 +43,13 @@ struct Slot {
 
 impl Ears {
     /// Plays on `speaker` from now on. Returns the one before.
-    pub(crate) fn put(&self, speaker: Speaker) -> Option<Speaker> {
+    pub(crate) fn put(&self, speaker: Playback) -> Option<Playback> {
         self.lock().speaker.replace(speaker)
     }
 
     /// Plays nowhere from now on. Dropping what is returned frees the device, which may take a
     /// moment.
-    pub(crate) fn take(&self) -> Option<Speaker> {
+    pub(crate) fn take(&self) -> Option<Playback> {
         let mut slot = self.lock();
         slot.chime_at = None;
         slot.speaker.take()
@@ -56,7 +57,8 @@ impl Ears {
 
     /// Says what became of the speaker, when it was lost.
     pub(crate) fn check(&self) -> Result<(), snug_media::Error> {
-        self.lock().speaker.as_ref().map_or(Ok(()), Speaker::check)
+        let slot = self.lock();
+        slot.speaker.as_ref().map_or(Ok(()), |it| it.check())
     }
 
     /// Plays the next 10 ms.

@@ -81,6 +81,10 @@ async fn enter(
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    #[expect(
+        clippy::result_large_err,
+        reason = "the WebSocket library asks for its own error type"
+    )]
     let admit = |request: &_, response| shared.gate.admit(request, response);
     let mut socket = accept_hdr_async_with_config(stream, admit, Some(config)).await?;
     let first = socket.next().await.ok_or(Error::ConnectionClosed)??;

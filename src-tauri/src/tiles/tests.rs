@@ -79,7 +79,7 @@ async fn a_page_with_the_token_gets_what_it_watches() {
     tiles.assign(HashMap::from([(track.clone(), 5)]));
     let watched = r#"{"tiles":[{"tile":5,"height":360,"raw":false}],"levels":false}"#;
     let mut client = watching_page(&tiles, &mut running, watched).await;
-    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16));
+    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16), 360);
     tiles.send_encoded(&"peer:other".parse().unwrap(), true, 1, b"other");
     tiles.send_encoded(&track, true, 7, b"frame");
     let frame = next(&mut client).await.unwrap().into_data();
@@ -92,7 +92,7 @@ async fn ones_own_picture_comes_no_taller_than_asked_for() {
     let watched = r#"{"tiles":[{"tile":0,"height":90,"raw":true}],"levels":false}"#;
     let mut client = watching_page(&tiles, &mut running, watched).await;
     assert!(tiles.is_own_watched());
-    tiles.send_own(Duration::from_millis(2), &I420Frame::black(640, 360));
+    tiles.send_own(Duration::from_millis(2), &I420Frame::black(640, 360), 360);
     let frame = next(&mut client).await.unwrap().into_data();
     let size = [frame[16], frame[17], frame[18], frame[19]];
     assert_eq!((frame[0], frame[4], size), (2, 0, [160, 0, 90, 0]));
@@ -144,7 +144,7 @@ async fn a_second_client_is_shut_out_and_the_first_stays() {
         .await
         .unwrap();
     assert!(is_shut_out(&mut page(access.port, &access.token).await).await);
-    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16));
+    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16), 360);
     assert!(next(&mut first).await.unwrap().is_binary());
 }
 
@@ -161,7 +161,7 @@ async fn a_reloaded_page_replaces_the_one_before() {
     second.send(Message::text(watched)).await.unwrap();
     let something = |it: &Watching| !it.tiles.is_empty();
     running.watching.wait_for(something).await.unwrap();
-    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16));
+    tiles.send_own(Duration::ZERO, &I420Frame::black(16, 16), 360);
     assert!(next(&mut second).await.unwrap().is_binary());
 }
 

@@ -119,7 +119,7 @@ impl Owner {
             match self.place {
                 Place::Home => self.problem = Some(problem),
                 Place::Joining(_) | Place::Room(_) => {
-                    self.notify(&problem.code, problem.message, problem.details);
+                    self.notify(&problem.code, problem.message, *problem.details);
                 }
             }
         }

@@ -194,6 +194,7 @@ impl Owner {
         if PLAIN_ENDS.contains(&problem.code.as_str()) {
             self.notify(&problem.code, problem.message, details);
         } else {
+            let details = Box::new(details);
             self.problem = Some(Problem { details, ..problem });
         }
     }

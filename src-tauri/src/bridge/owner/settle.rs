@@ -1,6 +1,5 @@
 //! Brings camera, microphone and files to where they should be, step by step.
 
-use snug_media::device::Speaker;
 use snug_media::error::InputRole;
 use snug_media::monitor::{AudioMonitor, VideoMonitor};
 
@@ -10,7 +9,9 @@ use crate::bridge::capture::{Goal, Opened, Step};
 use crate::bridge::choose::Choice;
 use crate::bridge::devices::Replaced;
 use crate::bridge::problem::{busy, of_media, problem};
-use crate::bridge::sources::{Picture, Sound, open_camera, open_microphone, open_speaker};
+use crate::bridge::sources::{
+    Picture, Playback, Sound, open_camera, open_microphone, open_speaker,
+};
 use crate::ipc::{Problem, ProblemDetails};
 
 impl Owner {
@@ -206,7 +207,7 @@ impl Owner {
         }
     }
 
-    fn step_speaker(&mut self, step: Step<Speaker, ()>) {
+    fn step_speaker(&mut self, step: Step<Playback, ()>) {
         match step {
             Step::Open(input) => {
                 self.jobs.spawn(async move {
@@ -230,7 +231,7 @@ impl Owner {
     }
 
     /// Closes a speaker where waiting is fine.
-    fn free_speaker(&mut self, speaker: Option<Speaker>) {
+    fn free_speaker(&mut self, speaker: Option<Playback>) {
         self.jobs.spawn_blocking(move || {
             drop(speaker);
             Done::SpeakerStopped
