@@ -24,6 +24,7 @@ use snug_media::I420Frame;
 use snug_protocol::TrackId;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::ipc::{TileAccess, WatchedTile, Watching};
 use gate::Gate;
@@ -225,10 +226,16 @@ impl Shared {
         watching.tiles.iter().find(|it| it.tile == tile).cloned()
     }
 
-    /// Makes `page` the one that is sent to.
-    fn enter(&self, page: &Arc<Page>) {
-        *lock(&self.page) = Some(Arc::clone(page));
+    /// Makes `page` the one that is sent to, unless it is `over`: then another one is about to
+    /// come, or has come already. Says whether it is.
+    fn enter(&self, page: &Arc<Page>, over: &CancellationToken) -> bool {
+        let mut present = lock(&self.page);
+        if over.is_cancelled() {
+            return false;
+        }
+        *present = Some(Arc::clone(page));
         self.watching.send_replace(Watching::default());
+        true
     }
 
     /// Forgets `page`, unless another one has come meanwhile.
@@ -244,6 +251,12 @@ impl Shared {
     fn watch(&self, page: &Arc<Page>, watching: Watching) {
         let present = lock(&self.page);
         if present.as_ref().is_some_and(|it| Arc::ptr_eq(it, page)) {
+            // A tile that was away for a moment starts afresh, also when nobody else noticed.
+            let encoded = |tile| {
+                let mut tiles = watching.tiles.iter();
+                tiles.any(|it| it.tile == tile && !it.raw)
+            };
+            lock(&page.outbox).keep(encoded);
             self.watching.send_if_modified(|now| {
                 let is_other = *now != watching;
                 *now = watching;

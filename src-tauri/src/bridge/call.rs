@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use snug_client::{Participant, Watched};
+use snug_media::{AudioSource, BLOCK_SAMPLES, CapturedFrame, VideoSource};
 use snug_protocol::TrackId;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::enter::Hosting;
 use super::problem::{of_media, problem};
@@ -17,6 +20,9 @@ pub(crate) const COMMAND_LANE: usize = 16;
 
 /// The longest a host's goodbye to everybody may take.
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long a device may take to be free: a camera may need a second for its last picture.
+const FREE_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// What is asked of a call. It is left when nobody can ask any more.
 pub(crate) enum Command {
@@ -33,7 +39,7 @@ pub(crate) enum Command {
 /// What a call answers.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The camera was taken or let go.
+    /// The camera was taken, or let go and is free.
     Camera(Result<(), Problem>),
     /// The microphone was.
     Microphone(Result<(), Problem>),
@@ -51,18 +57,40 @@ pub(crate) async fn run(
     if muted && let Err(error) = participant.set_microphone(None).await {
         tracing::warn!(%error, "the microphone is not shown as muted");
     }
-    while let Some(command) = commands.recv().await {
+    let (mut camera, mut microphone) = (CancellationToken::new(), CancellationToken::new());
+    // Nothing is held by this call yet.
+    camera.cancel();
+    microphone.cancel();
+    // Devices that are about to be free: at most one of each kind.
+    let mut freeing = JoinSet::new();
+    loop {
+        let command = tokio::select! {
+            command = commands.recv() => command,
+            Some(freed) = freeing.join_next() => {
+                if let Ok(freed) = freed {
+                    report(freed).await;
+                }
+                continue;
+            }
+        };
         match command {
-            Command::Camera(source) => {
+            None => break,
+            Some(Command::Camera(source)) => {
+                let is_on = source.is_some();
+                let source = source.map(|it| Box::new(Guarded::new(it, &mut camera)) as Picture);
                 let result = participant.set_camera(source).await;
-                report(Report::Camera(result.map_err(|it| refused(&it)))).await;
+                let answer = Report::Camera(result.map_err(|it| refused(&it)));
+                freeing.spawn(once_free((!is_on).then(|| camera.clone()), answer));
             }
-            Command::Microphone(source) => {
+            Some(Command::Microphone(source)) => {
+                let is_on = source.is_some();
+                let source = source.map(|it| Box::new(Guarded::new(it, &mut microphone)) as Sound);
                 let result = participant.set_microphone(source).await;
-                report(Report::Microphone(result.map_err(|it| refused(&it)))).await;
+                let answer = Report::Microphone(result.map_err(|it| refused(&it)));
+                freeing.spawn(once_free((!is_on).then(|| microphone.clone()), answer));
             }
-            Command::Watch(watched) => note(participant.watch(watched)),
-            Command::Refresh(track) => note(participant.want_keyframe(&track)),
+            Some(Command::Watch(watched)) => note(participant.watch(watched)),
+            Some(Command::Refresh(track)) => note(participant.want_keyframe(&track)),
         }
     }
     if let Some(hosting) = &hosting {
@@ -75,6 +103,64 @@ pub(crate) async fn run(
     if let Some(hosting) = hosting {
         hosting.stop().await;
     }
+}
+
+/// A source that tells when it is dropped, and with it its device free: opened again before that
+/// a camera would count as taken by somebody else.
+struct Guarded<S> {
+    source: S,
+    // After the source: fields are dropped in this order.
+    _freed: DropGuard,
+}
+
+impl<S> Guarded<S> {
+    /// Puts into `freed` what will be cancelled.
+    fn new(source: S, freed: &mut CancellationToken) -> Self {
+        *freed = CancellationToken::new();
+        let guard = freed.clone().drop_guard();
+        Self {
+            source,
+            _freed: guard,
+        }
+    }
+}
+
+impl VideoSource for Guarded<Picture> {
+    fn size(&self) -> (u32, u32) {
+        self.source.size()
+    }
+
+    fn frame_interval(&self) -> Duration {
+        self.source.frame_interval()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, snug_media::Error> {
+        self.source.next_frame()
+    }
+
+    fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+}
+
+impl AudioSource for Guarded<Sound> {
+    fn read(&mut self, out: &mut [f32; BLOCK_SAMPLES]) -> Result<(), snug_media::Error> {
+        self.source.read(out)
+    }
+
+    fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+}
+
+/// Gives the answer, once `freed` where there is something to wait for.
+async fn once_free(freed: Option<CancellationToken>, answer: Report) -> Report {
+    if let (Some(freed), Report::Camera(Ok(())) | Report::Microphone(Ok(()))) = (freed, &answer)
+        && timeout(FREE_WITHIN, freed.cancelled()).await.is_err()
+    {
+        tracing::warn!("a device takes long to be free");
+    }
+    answer
 }
 
 fn note(result: Result<(), snug_client::Error>) {

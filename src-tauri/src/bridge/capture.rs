@@ -75,6 +75,8 @@ pub(crate) struct Capture<S, M> {
     name: Option<String>,
     size: Option<(u32, u32)>,
     failed: Option<(Input, Problem)>,
+    /// It ended by itself before the call said that it had taken it.
+    ended_early: Option<Problem>,
 }
 
 enum Place<S, M> {
@@ -101,6 +103,7 @@ impl<S, M> Default for Capture<S, M> {
             name: None,
             size: None,
             failed: None,
+            ended_early: None,
         }
     }
 }
@@ -200,6 +203,10 @@ impl<S, M> Capture<S, M> {
             return;
         };
         match (result, is_in) {
+            (Ok(()), true) if self.ended_early.is_some() => {
+                let problem = self.ended_early.take();
+                problem.into_iter().for_each(|problem| self.fail(problem));
+            }
             (Ok(()), true) => self.place = Place::InCall(call),
             (Ok(()), false) => self.clear(),
             (Err(problem), _) => self.fail(problem),
@@ -210,6 +217,8 @@ impl<S, M> Capture<S, M> {
     pub(crate) fn ended(&mut self, problem: Problem) {
         if matches!(self.place, Place::Monitored(_) | Place::InCall(_)) {
             self.fail(problem);
+        } else if matches!(self.busy, Some(Busy::Publishing(_, true))) {
+            self.ended_early = Some(problem);
         }
     }
 
@@ -271,6 +280,7 @@ impl<S, M> Capture<S, M> {
     }
 
     fn clear(&mut self) {
+        self.ended_early = None;
         self.place = Place::Nowhere;
         self.input = None;
         self.name = None;
@@ -430,6 +440,17 @@ mod tests {
         assert_eq!(camera.problem(), Some(&failure()));
         assert!(!camera.is_running());
         assert_eq!(camera.next(Goal::Preview, Some(&input), None), None);
+    }
+
+    #[test]
+    fn what_ends_before_the_call_says_that_it_has_it_does_not_run() {
+        let (mut camera, input) = (Camera::default(), device("a"));
+        open(&mut camera, &input, 1);
+        camera.next(Goal::Call, Some(&input), Some(1));
+        camera.ended(failure());
+        camera.published(1, Ok(()));
+        assert_eq!(camera.problem(), Some(&failure()));
+        assert!(!camera.is_running());
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Room {
         self.people.update(&stats)
     }
 
+    /// Whether the host was not heard for so long that nothing is captured: then devices are free.
+    pub(crate) fn capture_is_stopped(&self) -> bool {
+        self.connection == ConnectionState::CaptureStopped
+    }
+
     /// Has those pictures handed out that the page shows.
     pub(crate) fn watch(&mut self, watching: &Watching) {
         let form = |raw| if raw { Form::Decoded } else { Form::Encoded };

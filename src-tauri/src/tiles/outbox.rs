@@ -13,7 +13,11 @@ const FRAMES_MAX: usize = 112;
 /// Bytes of encoded frames that may wait: half a second of nine tiles at 4 Mbit/s each.
 const BYTES_MAX: usize = 2 << 20;
 
-/// What was dropped for want of room.
+/// Frames of a tile that are dropped before its keyframe is asked for once more: the first wish
+/// may be lost on its way.
+const ASK_EVERY: u32 = 32;
+
+/// What was dropped for want of room, or because no keyframe came before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
     /// Encoded frames.
@@ -29,31 +33,37 @@ pub(super) struct Outbox {
     encoded_bytes: usize,
     pictures: BTreeMap<u32, Vec<u8>>,
     levels: Option<Vec<u8>>,
-    /// Tiles that can go on with a keyframe only.
-    broken: BTreeSet<u32>,
+    /// Tiles whose frames follow each other without a gap. All others can go on with a keyframe
+    /// only; of them, how many frames were dropped since one was asked for.
+    whole: BTreeSet<u32>,
+    dropped: BTreeMap<u32, u32>,
     drops: Drops,
 }
 
 impl Outbox {
-    /// Queues an encoded frame of `tile`. Says whether a keyframe has to be asked for.
+    /// Queues an encoded frame of `tile`. Says whether a keyframe has to be asked for: a page that
+    /// has just come, or has just begun to look, cannot use anything else either.
     pub(super) fn push_encoded(&mut self, tile: u32, keyframe: bool, frame: Vec<u8>) -> bool {
         let has_room =
             self.encoded.len() < FRAMES_MAX && self.encoded_bytes + frame.len() <= BYTES_MAX;
-        if keyframe && has_room {
-            self.broken.remove(&tile);
-        }
-        if self.broken.contains(&tile) {
+        if !has_room || !(keyframe || self.whole.contains(&tile)) {
+            self.whole.remove(&tile);
             self.drops.encoded += 1;
-            return keyframe;
+            let dropped = self.dropped.entry(tile).or_default();
+            *dropped += 1;
+            return keyframe || *dropped % ASK_EVERY == 1;
         }
-        if !has_room {
-            self.drops.encoded += 1;
-            self.broken.insert(tile);
-            return true;
-        }
+        self.whole.insert(tile);
+        self.dropped.remove(&tile);
         self.encoded_bytes += frame.len();
         self.encoded.push_back(frame);
         false
+    }
+
+    /// Learns which tiles are looked at: whatever is looked at anew begins with a keyframe.
+    pub(super) fn keep(&mut self, is_looked_at: impl Fn(u32) -> bool) {
+        self.whole.retain(|tile| is_looked_at(*tile));
+        self.dropped.retain(|tile, _| is_looked_at(*tile));
     }
 
     /// Queues a whole picture of `tile` in place of an older one.
@@ -111,6 +121,8 @@ mod tests {
     #[test]
     fn a_full_box_drops_a_tile_up_to_its_next_keyframe() {
         let mut outbox = Outbox::default();
+        assert!(!outbox.push_encoded(2, true, vec![2]));
+        outbox.pop();
         fill(&mut outbox, 1);
         assert!(
             outbox.push_encoded(2, false, vec![2]),
@@ -132,6 +144,22 @@ mod tests {
         assert_eq!(outbox.drops().encoded, 4);
         let rest: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
         assert_eq!(rest[rest.len() - 2..], [vec![4], vec![5]]);
+    }
+
+    #[test]
+    fn nothing_begins_without_a_keyframe_and_that_is_asked_for_again() {
+        let mut outbox = Outbox::default();
+        let wishes = (0..2 * ASK_EVERY).filter(|_| outbox.push_encoded(1, false, vec![1]));
+        assert_eq!(wishes.count(), 2);
+        assert!(!outbox.push_encoded(1, true, vec![1]));
+        assert!(!outbox.push_encoded(1, false, vec![1]));
+        outbox.keep(|tile| tile == 1);
+        assert!(
+            !outbox.push_encoded(1, false, vec![1]),
+            "looked at all along"
+        );
+        outbox.keep(|_| false);
+        assert!(outbox.push_encoded(1, false, vec![1]), "looked at anew");
     }
 
     #[test]

@@ -62,11 +62,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         Err(_) => return tracing::warn!("someone at the tile socket showed no token in time"),
     };
     let page = Arc::new(Page::default());
-    shared.enter(&page);
-    let ended = converse(&mut socket, &page, &shared, &over).await;
-    shared.leave(&page);
-    if let Err(error) = ended {
-        tracing::info!(%error, "the page's connection ended");
+    if shared.enter(&page, &over) {
+        let ended = converse(&mut socket, &page, &shared, &over).await;
+        shared.leave(&page);
+        if let Err(error) = ended {
+            tracing::info!(%error, "the page's connection ended");
+        }
     }
     // The page may be gone already, then there is nobody to tell.
     drop(timeout(AUTHENTICATE_WITHIN, socket.close(None)).await);

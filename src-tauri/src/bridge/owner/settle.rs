@@ -75,6 +75,7 @@ impl Owner {
     fn goal(&self, is_on: bool, is_wanted: bool, is_held: bool) -> Goal {
         match &self.place {
             _ if !is_on || self.ending.is_some() => Goal::Off,
+            Place::Room(room) if room.capture_is_stopped() => Goal::Off,
             Place::Room(_) => Goal::Call,
             // What runs goes on to run, so that it can be taken along.
             Place::Joining(_) if is_held => Goal::Preview,
