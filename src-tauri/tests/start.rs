@@ -7,6 +7,8 @@ use anyhow::{Result, ensure};
 use snug_testkit::display::Display;
 use snug_testkit::process::Program;
 
+use crate::desk::opening;
+
 /// How long a window may take to show its page on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -73,4 +75,19 @@ fn headless_commands_need_no_display() {
     );
     // A slip of the pen is told, and opens no window.
     assert_eq!(run("jion").status.code(), Some(2));
+}
+
+/// Nothing of a window outlives it.
+#[test]
+fn a_closed_window_leaves_no_process_behind() -> Result<()> {
+    let window = opening().open()?;
+    let processes = window.processes();
+    ensure!(processes.contains(&window.app()?), "{processes:?}");
+    drop(window);
+    for process in processes {
+        let comm = std::fs::read_to_string(format!("/proc/{process}/status"));
+        let alive = comm.is_ok_and(|status| !status.contains("State:\tZ"));
+        ensure!(!alive, "process {process} still runs");
+    }
+    Ok(())
 }

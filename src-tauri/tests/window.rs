@@ -2,4 +2,18 @@
 //! WebKitWebDriver. One scenario a file; all in one test program, so that windows that do not
 //! measure anything run side by side.
 
+mod accessibility;
+mod desk;
+mod devices;
+mod fit;
+mod guest;
+mod host;
+mod joining;
+mod keyboard;
+mod lost;
+mod problems;
+mod screens;
+mod sound;
 mod start;
+mod stays_here;
+mod tile_socket;

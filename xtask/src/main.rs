@@ -45,6 +45,7 @@ Usage: cargo xtask COMMAND
   bench call     Measure a call on this machine (release build). Figures: docs/benchmarks.md.
   deb            Build the package for Debian (release build). --check also installs it on a clean
                  system in a folder and starts it there (as root); --check FILE checks that one.
+  bench window   Measure the window: first paint, joining, idle costs, how many tiles.
   types          Write the page's view of the program's types again, after they changed.
   fuzz           Fuzz every parser of network bytes for a minute each; [TARGET] [--seconds N].
   setup          Only install and make what the other commands need.
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ["check"] => test::check(),
         ["bench", "call", options @ ..] => bench::call(options),
         ["deb", options @ ..] => deb::run(options),
+        ["bench", "window", options @ ..] => bench::window(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),
         ["types"] => ui::renew_types(),
         ["setup"] => test::setup(),

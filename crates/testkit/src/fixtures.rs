@@ -20,6 +20,15 @@ pub fn film() -> PathBuf {
     existing("film.y4m")
 }
 
+/// Says where the same clip is as a nearer camera sees it: another face.
+///
+/// # Panics
+/// When `cargo xtask test` has not made it.
+#[must_use]
+pub fn film_close() -> PathBuf {
+    existing("film-close.y4m")
+}
+
 /// Says where the speech is: one voice, 48 kHz mono WAV, some ten seconds.
 ///
 /// # Panics

@@ -31,7 +31,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// # Errors
 /// When the scenario fails, or user namespaces are switched off.
 pub fn with_rights(scenario: impl FnOnce() -> Result<()>) -> Result<()> {
-    if rustix::process::geteuid().is_root() {
+    if has_rights() {
         return scenario();
     }
     let thread = thread::current();
@@ -57,6 +57,12 @@ pub fn with_rights(scenario: impl FnOnce() -> Result<()>) -> Result<()> {
         "{test} did not run in its user namespace: {said}"
     );
     Ok(())
+}
+
+/// Says whether this process may make namespaces as it is.
+#[must_use]
+pub fn has_rights() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// A network namespace with `lo` up and nothing else; removed on drop.

@@ -233,6 +233,25 @@ impl Program {
         found.with_context(|| format!("no {what} within {within:?}\n{self:?}"))
     }
 
+    /// Waits until the latest event about something is as wanted: what was so once and changed
+    /// back does not count.
+    ///
+    /// # Errors
+    /// When it is not in time or the program ends first; the error shows all that was said.
+    pub fn wait_for_last(
+        &self,
+        what: &str,
+        within: Duration,
+        about: impl Fn(&Event) -> bool,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Event> {
+        let found = self.wait(within, |said| {
+            let latest = said.events.iter().rev().find(|event| about(event))?;
+            wanted(latest).then(|| latest.clone())
+        });
+        found.with_context(|| format!("no {what} within {within:?}\n{self:?}"))
+    }
+
     /// Waits for a line of its output that starts like this.
     ///
     /// # Errors
@@ -350,6 +369,20 @@ mod tests {
         let program = shell(r#"echo '{"type":"joined","at_ms":5,"peer_id":"x"}'; exec sleep 60"#)?;
         let event = program.wait_for("joined", PATIENCE, |event| event.kind == "joined")?;
         assert_eq!((event.at_ms, event.text("peer_id")), (5, "x"));
+        Ok(())
+    }
+
+    #[test]
+    fn only_the_latest_event_about_something_counts() -> Result<()> {
+        let program = shell(
+            r#"for on in true false; do echo "{\"type\":\"track\",\"at_ms\":1,\"on\":$on}"; done; exec sleep 60"#,
+        )?;
+        let about = |event: &Event| event.kind == "track";
+        program.wait_for_last("off", PATIENCE, about, |event| event.body["on"] == false)?;
+        let on = program.wait_for_last("on", Duration::from_millis(100), about, |event| {
+            event.body["on"] == true
+        });
+        assert!(on.is_err());
         Ok(())
     }
 

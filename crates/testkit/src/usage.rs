@@ -43,6 +43,21 @@ pub fn resident_kib(process: u32) -> Result<u64> {
         .parse()?)
 }
 
+/// Sums how much memory these processes hold, in KiB; what several of them share is counted once.
+///
+/// # Errors
+/// When one is gone or this is not Linux.
+pub fn proportional_kib(processes: &[u32]) -> Result<u64> {
+    let mut sum = 0;
+    for process in processes {
+        let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+        let line = rollup.lines().find(|line| line.starts_with("Pss:"));
+        let figure = line.context("no Pss")?.split_whitespace().nth(1);
+        sum += figure.context("no figure")?.parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

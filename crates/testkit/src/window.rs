@@ -22,6 +22,7 @@ mod bus;
 mod driver;
 mod opening;
 mod page;
+mod state;
 mod tiles;
 
 use bus::Bus;
@@ -167,6 +168,17 @@ impl Window {
         self.until(&format!("a page of {width}x{height}"), PATIENCE, &wanted)
     }
 
+    /// Takes the window off the screen, as minimising does.
+    ///
+    /// # Errors
+    /// When the page does not notice.
+    pub fn hide(&self) -> Result<()> {
+        self.driver
+            .run(|client| async move { Ok(client.minimize_window().await?) })?;
+        let hidden = "document.visibilityState === 'hidden'";
+        self.until("hidden page", PATIENCE, hidden)
+    }
+
     /// Photographs the page into a PNG file.
     ///
     /// # Errors
@@ -200,10 +212,13 @@ impl Window {
     ///
     /// # Errors
     /// When the script throws or never calls back.
-    pub fn script_async(&self, script: &str) -> Result<Value> {
+    pub fn script_async(&self, script: &str, arguments: Value) -> Result<Value> {
         let text = script.to_owned();
+        let Value::Array(arguments) = arguments else {
+            anyhow::bail!("arguments of a script are an array");
+        };
         self.driver
-            .run(move |client| async move { Ok(client.execute_async(&text, Vec::new()).await?) })
+            .run(move |client| async move { Ok(client.execute_async(&text, arguments).await?) })
             .with_context(|| format!("in the page: {script}"))
     }
 

@@ -34,7 +34,7 @@ impl Window {
             )
         })?;
         self.script(&format!("if (!window.axe) {{ {source} }}"), json!([]))?;
-        let found = self.script_async(RUN)?;
+        let found = self.script_async(RUN, json!([]))?;
         if let Some(error) = found["error"].as_str() {
             anyhow::bail!("axe-core failed: {error}");
         }

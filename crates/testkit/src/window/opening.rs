@@ -1,5 +1,6 @@
 //! What a window is opened with.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use super::{Bus, Driver, Surroundings, Window};
 use crate::display::Display;
 use crate::lane;
 use crate::netns::Namespace;
+use crate::pulse::Pulse;
 
 /// The window's own size, as tauri.conf.json has it.
 const SCREEN: (u32, u32) = (1280, 800);
@@ -39,7 +41,7 @@ pub struct Opening<'a> {
     settings: Map<String, Value>,
     screen: (u32, u32),
     namespace: Option<&'a Namespace>,
-    sound: Option<String>,
+    sound: Vec<(String, String)>,
     data: Option<&'a Path>,
 }
 
@@ -63,7 +65,7 @@ impl<'a> Opening<'a> {
             settings,
             screen: SCREEN,
             namespace: None,
-            sound: None,
+            sound: Vec::new(),
             data: None,
         }
     }
@@ -102,10 +104,15 @@ impl<'a> Opening<'a> {
         self
     }
 
-    /// Gives it this sound server (`PULSE_SERVER`).
+    /// Gives it this sound server, with whatever devices are plugged in there.
     #[must_use]
-    pub fn sound(mut self, server: &str) -> Self {
-        self.sound = Some(server.to_owned());
+    pub fn sound(mut self, server: &Pulse) -> Self {
+        let text = |value: &OsStr| value.to_string_lossy().into_owned();
+        let variables = server.environment();
+        self.sound = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), text(value)))
+            .collect();
         self
     }
 
@@ -172,7 +179,7 @@ impl<'a> Opening<'a> {
         let path = |path: &Path| path.display().to_string();
         // A server that is not there, rather than none: without the variable the sound library
         // would start a daemon.
-        let silence = || format!("unix:{}", path(&home.join("no-sound")));
+        let silence = format!("unix:{}", path(&home.join("no-sound")));
         // What the media library found on this machine: the same for every window, and a second
         // of looking around for the first one.
         let plugins = lane::repository().join("reports/gstreamer-registry.bin");
@@ -185,12 +192,15 @@ impl<'a> Opening<'a> {
             ("XDG_DATA_HOME", path(&home.join(".local/share"))),
             ("XDG_CACHE_HOME", path(&home.join(".cache"))),
             ("GST_REGISTRY_1_0", path(&plugins)),
-            ("PULSE_SERVER", self.sound.clone().unwrap_or_else(silence)),
+            ("PULSE_SERVER", silence),
             ("TAURI_WEBVIEW_AUTOMATION", "true".to_owned()),
             ("GDK_BACKEND", "x11".to_owned()),
             ("GSETTINGS_BACKEND", "memory".to_owned()),
             ("NO_AT_BRIDGE", "1".to_owned()),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        let mut all = pairs.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        // Later ones win.
+        all.extend(self.sound.iter().cloned());
+        all
     }
 }

@@ -77,6 +77,22 @@ impl Window {
         self.until(&format!("end of `{id}`"), within, &gone)
     }
 
+    /// Waits until nothing on the page is on its way any more: every animation that ends has
+    /// ended, and what changed is painted.
+    ///
+    /// # Errors
+    /// When something keeps moving.
+    pub fn settles(&self) -> Result<()> {
+        let painted = "const done = arguments[0];
+            requestAnimationFrame(() => requestAnimationFrame(() => done(true)));";
+        self.script_async(painted, json!([]))?;
+        let still = "document.getAnimations().every(it => it.playState !== 'running' ||
+            it.effect.getComputedTiming().endTime === Infinity)";
+        self.until("end of the animations", PATIENCE, still)?;
+        self.script_async(painted, json!([]))?;
+        Ok(())
+    }
+
     /// Counts what has this test id.
     ///
     /// # Errors
@@ -110,7 +126,10 @@ impl Window {
             let text = text.clone();
             async move {
                 element.clear().await?;
-                Ok(element.send_keys(&text).await?)
+                if !text.is_empty() {
+                    element.send_keys(&text).await?;
+                }
+                Ok(())
             }
         })
     }

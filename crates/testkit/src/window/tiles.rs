@@ -1,7 +1,7 @@
 //! Reading the number strip (see [`strip`](crate::strip)) off the canvas of a tile, in the page.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -133,6 +133,40 @@ impl Window {
         let found = self.until_some(&format!("strip on tile[{which}]"), within, &expression)?;
         let index = found["index"].as_u64().context("a strip is a number")?;
         Ok(u16::try_from(index)?)
+    }
+
+    /// Waits until a tile shows a picture of any kind: one that is not all of one colour.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn picture(&self, which: &str, within: Duration) -> Result<()> {
+        let painted = format!(
+            "(() => {{ const canvas = document.querySelector({}); \
+             if (!canvas || canvas.width === 0) return false; \
+             const {{ data }} = canvas.getContext('2d')\
+             .getImageData(0, canvas.height >> 1, canvas.width, 1); \
+             return data.some((value, at) => value !== data[at % 4]); }})()",
+            Value::from(canvas(which))
+        );
+        self.until(&format!("picture on tile[{which}]"), within, &painted)
+    }
+
+    /// Waits until the canvas of a tile shows a readable strip other than this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn strip_after(&self, which: &str, before: u16, within: Duration) -> Result<u16> {
+        let deadline = Instant::now() + within;
+        loop {
+            let index = self.strip(which, within)?;
+            if index != before {
+                return Ok(index);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.failure(&format!("tile[{which}] stands still at {before}")));
+            }
+            std::thread::sleep(super::LOOK_EVERY);
+        }
     }
 
     /// Watches the canvas of a tile for a while, at every repaint of the page.
