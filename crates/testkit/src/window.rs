@@ -37,6 +37,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Where photographs of failures go: a folder that git ignores.
 const REPORTS: &str = "reports/windows";
 
+/// WebKit's driver takes its picture at the next repaint, and waits for ever on a page that
+/// rests. So one pixel in a corner does not.
+const START_REPAINTS: &str = "
+    const pixel = document.createElement('div');
+    pixel.id = 'snug-repaints';
+    pixel.style = 'position:fixed;left:0;top:0;width:1px;height:1px;z-index:2147483647';
+    document.body.append(pixel);
+    let odd = false;
+    const tick = () => {
+        odd = !odd;
+        pixel.style.backgroundColor = odd ? 'rgba(0,0,0,.01)' : 'rgba(0,0,0,.02)';
+    };
+    window.snugRepaints = setInterval(tick, 40);
+";
+const END_REPAINTS: &str = "
+    clearInterval(window.snugRepaints);
+    document.getElementById('snug-repaints')?.remove();
+";
+
 /// An open window. Dropping it ends everything that belongs to it.
 #[derive(Debug)]
 pub struct Window {
@@ -184,9 +203,12 @@ impl Window {
     /// # Errors
     /// When the driver takes no picture or the file cannot be written.
     pub fn photograph(&self, file: &Path) -> Result<()> {
+        self.script(START_REPAINTS, json!([]))?;
         let png = self
             .driver
-            .run(|client| async move { Ok(client.screenshot().await?) })?;
+            .run(|client| async move { Ok(client.screenshot().await?) });
+        self.script(END_REPAINTS, json!([]))?;
+        let png = png?;
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
