@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use snug_client::{Event, Happening, JoinOptions, Kind, Participant};
+use snug_client::{Event, Happening, JoinOptions, Kind, Participant, Stats};
 use snug_media::source::{TestPattern, Tone};
 use snug_protocol::{DisplayName, Link};
 use snug_server::{Config, Server};
@@ -47,6 +47,11 @@ impl House {
         options.video_bitrate_bps = 400_000;
         options
     }
+}
+
+/// The camera of somebody was switched on or off.
+fn camera_is(wanted: bool) -> impl Fn(&Happening) -> bool {
+    move |it| matches!(it, Happening::TrackChanged { kind: Kind::Video, active, .. } if *active == wanted)
 }
 
 async fn wait_for(
@@ -108,21 +113,20 @@ async fn tracks_come_and_go_and_a_late_joiner_sees_them() {
     let mut events = bo.events();
     let ada = Participant::join(house.publishing("Ada")).await.unwrap();
     wait_for(&mut events, first_frame(Kind::Video)).await;
-    for _ in 0..2 {
+    for height in [96, 180] {
         ada.set_camera(None).await.unwrap();
-        let gone = |it: &Happening| {
-            matches!(
-                it,
-                Happening::TrackRemoved {
-                    kind: Kind::Video,
-                    ..
-                }
-            )
-        };
-        wait_for(&mut events, gone).await;
-        let camera = TestPattern::new(160, 96, 15).unwrap();
+        wait_for(&mut events, camera_is(false)).await;
+        let camera = TestPattern::new(320 * height / 180 / 2 * 2, height, 15).unwrap();
         ada.set_camera(Some(Box::new(camera))).await.unwrap();
-        wait_for(&mut events, first_frame(Kind::Video)).await;
+        wait_for(&mut events, camera_is(true)).await;
+        // The same track, with pictures of the new camera.
+        let shows = |stats: &Stats| {
+            let mut tracks = stats.peers.iter().flat_map(|peer| &peer.tracks);
+            tracks.any(|track| track.kind == Kind::Video && track.received.height == height)
+        };
+        let mut stats = bo.watch_stats();
+        let seen = timeout(PATIENCE, stats.wait_for(shows)).await;
+        seen.expect("in time").expect("still in the room");
     }
     let mut cy = Participant::join(house.publishing("Cy")).await.unwrap();
     let mut late = cy.events();
