@@ -31,7 +31,8 @@ const CONTROLS: &str = "
         number += 1;
         found.push(it.dataset.testid ?? it.getAttribute('aria-label') ?? it.innerText ?? it.tagName);
     }
-    document.activeElement?.blur();
+    // Behind a sheet nothing can have the focus, so it stays where it is.
+    if (!modal) document.activeElement?.blur();
     return found;
 ";
 
@@ -41,10 +42,17 @@ const FOCUS: &str = "
     if (!it || it === document.body || it.dataset.stop === undefined) return null;
     const shown = it.getBoundingClientRect().width > 1 ? it : (it.closest('label') ?? it);
     const box = shown.getBoundingClientRect();
+    // What scrolls into sight under the focus has not moved on the page.
+    let right = 0, down = 0;
+    for (let up = shown.parentElement; up; up = up.parentElement) {
+        right += up.scrollLeft;
+        down += up.scrollTop;
+    }
     const style = getComputedStyle(it);
     const around = getComputedStyle(shown);
-    return { stop: Number(it.dataset.stop), left: box.left, top: box.top, right: box.right,
-        bottom: box.bottom, is_lit: it.matches(':focus-visible') && [style, around,
+    return { stop: Number(it.dataset.stop), left: box.left + right, top: box.top + down,
+        right: box.right + right, bottom: box.bottom + down, is_apart: !!it.closest('[role=dialog]')
+            || it.dataset.testid === 'settings-button', is_lit: it.matches(':focus-visible') && [style, around,
             getComputedStyle(it.parentElement)].some(one => one.outlineStyle !== 'none'
                 || one.boxShadow !== 'none') };
 ";
@@ -56,12 +64,18 @@ struct Stop {
     top: f64,
     right: f64,
     bottom: f64,
+    /// In a drawer, which is a place of its own beside the page; or the way to settings, which
+    /// comes with the page's head wherever a small window draws it.
+    is_apart: bool,
     is_lit: bool,
 }
 
 impl Stop {
     /// Says whether the eye would have to jump back to get from here to `next`.
     fn jumps_back_to(&self, next: &Stop) -> bool {
+        if self.is_apart != next.is_apart {
+            return false;
+        }
         let overlap = self.bottom.min(next.bottom) - self.top.max(next.top);
         let height = (self.bottom - self.top).min(next.bottom - next.top);
         if overlap > height / 2.0 {

@@ -63,6 +63,7 @@ pub struct Window {
     driver: Driver,
     surroundings: Surroundings,
     display: Display,
+    screen: (u32, u32),
     _bus: Bus,
     _home: TempDir,
 }
@@ -175,13 +176,19 @@ impl Window {
         Ok(())
     }
 
-    /// Gives the window's inside this size in pixels and waits until the page has it.
+    /// Gives the window's inside this size in pixels and waits until the page has it. It stays
+    /// round the middle of the screen: there the pointer rests, and on a screen without a window
+    /// manager the window under the pointer is the one with the focus.
     ///
     /// # Errors
     /// When the page does not get that size.
     pub fn resize(&self, width: u32, height: u32) -> Result<()> {
+        let (left, top) = (
+            self.screen.0.saturating_sub(width) / 2,
+            self.screen.1.saturating_sub(height) / 2,
+        );
         self.driver.run(move |client| async move {
-            Ok(client.set_window_rect(0, 0, width, height).await?)
+            Ok(client.set_window_rect(left, top, width, height).await?)
         })?;
         let wanted = format!("innerWidth === {width} && innerHeight === {height}");
         self.until(&format!("a page of {width}x{height}"), PATIENCE, &wanted)

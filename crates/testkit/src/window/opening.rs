@@ -154,6 +154,7 @@ impl<'a> Opening<'a> {
             driver,
             surroundings,
             display,
+            screen: self.screen,
             _bus: bus,
             _home: home,
         };

@@ -44,6 +44,12 @@ fn selector(id: &str) -> String {
     format!("[data-testid=\"{id}\"]")
 }
 
+/// Says whether the element was taken off the page before it could be used.
+fn is_gone(error: &anyhow::Error) -> bool {
+    let said = format!("{error:#}");
+    said.contains("was not found") || said.contains("stale element")
+}
+
 impl Window {
     /// Waits until something with this test id is there.
     ///
@@ -147,11 +153,20 @@ impl Window {
     /// # Errors
     /// When the page does not answer.
     pub fn type_text(&self, text: &str) -> Result<()> {
-        let text = text.to_owned();
-        self.driver.run(move |client| async move {
-            let focused = client.active_element().await?;
-            Ok(focused.send_keys(&text).await?)
-        })
+        // The focus may move between the question where it is and the press; then nothing was
+        // pressed yet.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = text.to_owned();
+            let outcome = self.driver.run(move |client| async move {
+                let focused = client.active_element().await?;
+                Ok(focused.send_keys(&text).await?)
+            });
+            match outcome {
+                Err(error) if Instant::now() < deadline && is_gone(&error) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Reads the visible words of something; waits until it is there.
