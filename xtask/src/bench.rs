@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: release builds measuring a call, or the window, on this machine.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::process::{cargo, run};
-use crate::room_server::{built, snug_server};
-use crate::{apt, fixtures, ui};
+use crate::build::built;
+use crate::process::{cargo, program, run};
+use crate::{apt, build, fixtures, ui};
 
 /// Runs the call benchmark; `options` are handed to it as they are.
 pub fn call(options: &[&str]) -> Result<()> {
@@ -37,16 +37,10 @@ pub fn window(options: &[&str]) -> Result<()> {
     apt::ensure(&[apt::BUILD, apt::MEDIA, apt::WINDOW, apt::TEST])?;
     ui::build()?;
     fixtures::ensure()?;
-    run(cargo().args(["build", "--release", "--locked"]))?;
-    let released = |debug: std::path::PathBuf| -> Result<std::path::PathBuf> {
-        let name = debug.file_name().context("a program without a name")?;
-        let target = debug.ancestors().nth(2).context("no target folder")?;
-        Ok(target.join("release").join(name))
-    };
-    run(cargo()
-        .args(["run", "--locked", "--package", "snug-testkit"])
-        .args(["--example", "bench_window", "--"])
-        .arg(released(built("snug"))?)
+    let released = build::released()?;
+    build::programs()?;
+    run(program(built("examples/bench_window"))
+        .arg(released.join("snug"))
         .args(options)
-        .env("SNUG_SERVER", released(snug_server())?))
+        .env("SNUG_SERVER", released.join("snug-server")))
 }

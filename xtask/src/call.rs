@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::participant::{Participant, Plan};
-use crate::process::{cargo, relative, repository, run as run_command};
+use crate::process::{relative, repository};
 use crate::received::Received;
 use crate::room_server::RoomServer;
-use crate::{apt, fixtures, recording, ui};
+use crate::{apt, build, fixtures, recording, ui};
 
 /// How long the recorder stays.
 const CALL: Duration = Duration::from_secs(12);
@@ -34,8 +34,7 @@ pub fn run(cast: Cast) -> Result<()> {
     apt::ensure(&[apt::BUILD, apt::MEDIA])?;
     ui::build()?;
     fixtures::ensure()?;
-    println!("Building the app and the server");
-    run_command(cargo().args(["build", "--locked"]))?;
+    build::programs()?;
 
     let folder = fresh_folder(cast)?;
     let server = RoomServer::start(&folder.join("server"))?;

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, output, program, run as run_command, tee};
-use crate::room_server::built;
+use crate::build::built;
+use crate::process::{output, program, run as run_command, tee};
 use crate::tally::Tally;
-use crate::{apt, tool};
+use crate::{apt, build, tool};
 
 /// Package that depends on the newest kernel.
 const NEWEST: &str = "linux-image-amd64";
@@ -22,8 +22,8 @@ const NEWEST: &str = "linux-image-amd64";
 /// The test camera's module; loaded by the trials, the others before them.
 const CAMERA: &str = "vivid";
 
-/// Programs to run in the machine: package and example.
-const TRIALS: &[(&str, &str)] = &[("snug-testkit", "camera_trial")];
+/// The example to run in the machine.
+const TRIAL: &str = "camera_trial";
 
 /// Longest life of the machine. It takes half a minute where nothing else runs.
 const SECONDS_MAX: &str = "900";
@@ -56,9 +56,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
     }
     let root = folder.join("root");
     furnish(&root, &kernel)?;
-    for (package, example) in TRIALS {
-        add_trial(&root, package, example)?;
-    }
+    add_trial(&root)?;
     let archive = folder.join("initramfs");
     pack(&root, &archive)?;
     let before = *tally;
@@ -196,18 +194,11 @@ fn furnish(root: &Path, kernel: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds a trial and copies it in, with the libraries that it loads.
-fn add_trial(root: &Path, package: &str, example: &str) -> Result<()> {
-    run_command(cargo().args([
-        "build",
-        "--locked",
-        "--package",
-        package,
-        "--example",
-        example,
-    ]))?;
-    let made = built("examples").join(example);
-    let trial = root.join("trials").join(example);
+/// Builds the trial and copies it in, with the libraries that it loads.
+fn add_trial(root: &Path) -> Result<()> {
+    build::programs()?;
+    let made = built("examples").join(TRIAL);
+    let trial = root.join("trials").join(TRIAL);
     // A quarter of the size: the emulated machine unpacks it byte by byte.
     run_command(program("strip").arg("-o").arg(&trial).arg(&made))?;
     let libraries = output(program("ldd").arg(&made))?;

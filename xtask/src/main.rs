@@ -6,6 +6,7 @@
 
 mod apt;
 mod bench;
+mod build;
 mod call;
 mod camera_machine;
 mod deb;

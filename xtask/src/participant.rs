@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::snug_server;
 use crate::process::program;
 use crate::received::Received;
-use crate::room_server::{RoomServer, snug_server};
+use crate::room_server::RoomServer;
 
 /// What a participant does in the call.
 pub struct Plan {

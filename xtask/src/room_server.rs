@@ -1,11 +1,12 @@
 //! One `snug-server serve` on a free loopback port, ended when dropped.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::snug_server;
 use crate::process::program;
 
 /// The room that every participant joins.
@@ -58,17 +59,6 @@ impl Drop for RoomServer {
     fn drop(&mut self) {
         end(&mut self.child);
     }
-}
-
-/// Names the server that the build step made.
-pub fn snug_server() -> PathBuf {
-    built("snug-server")
-}
-
-/// Names a program that the build step made, beside this one.
-pub fn built(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("a running program has a path");
-    this.with_file_name(name)
 }
 
 fn end(child: &mut Child) {

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::snug_server;
 use crate::process::{cargo, run as run_command, tee};
-use crate::room_server::snug_server;
 use crate::steps::{self, Session, Step};
-use crate::{apt, camera_machine, deb, deny, fixtures, ui};
+use crate::{apt, build, camera_machine, deb, deny, fixtures, ui};
 
 /// Tells the scenarios which program to drive: the one of the build step. Without it they would
 /// have cargo build it once more, in the middle of a test.
@@ -62,7 +62,7 @@ const CORES: Step = Step {
 const BUILD: Step = Step {
     name: "build",
     what: "programs and tests",
-    run: build,
+    run: |_| build::programs_and_tests(),
 };
 const TESTS: Step = Step {
     name: "tests",
@@ -206,11 +206,6 @@ fn cores(session: &mut Session) -> Result<()> {
         .flat_map(|name| ["--package", *name])
         .collect();
     cargo_test(session, &packages)
-}
-
-fn build(_: &mut Session) -> Result<()> {
-    // All targets together: the programs then share their dependencies' builds with the tests.
-    run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"]))
 }
 
 fn tests(session: &mut Session) -> Result<()> {

@@ -5,9 +5,10 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, program, relative, repository, run as run_command, show};
-use crate::room_server::{RoomServer, built, snug_server};
-use crate::{apt, fixtures, ui};
+use crate::build::{built, snug_server};
+use crate::process::{program, relative, repository, run as run_command, show};
+use crate::room_server::RoomServer;
+use crate::{apt, build, fixtures, ui};
 
 /// Somebody in the demo's room.
 struct Guest {
@@ -40,7 +41,7 @@ const OWN_SETTINGS: &str = r#"{ "name": "Ada", "camera": { "kind": "test_pattern
 
 /// Installs what is missing, builds, and opens the window; `arguments` are the app's.
 pub fn run(arguments: &[&str]) -> Result<()> {
-    build()?;
+    prepare()?;
     let mut app = program(built("snug"));
     app.args(arguments);
     println!("Opening the window: {}", show(&app));
@@ -65,16 +66,15 @@ pub fn screenshots(options: &[&str]) -> Result<()> {
     }
 }
 
-fn build() -> Result<()> {
+fn prepare() -> Result<()> {
     apt::ensure(&[apt::BUILD, apt::MEDIA, apt::WINDOW])?;
     ui::build()?;
     fixtures::ensure()?;
-    println!("Building the app and the server");
-    run_command(cargo().args(["build", "--locked"]))
+    build::programs()
 }
 
 fn open_demo() -> Result<()> {
-    build()?;
+    prepare()?;
     let folder = repository().join("reports/demo");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).context("cannot empty the last demo's folder")?;
@@ -94,13 +94,11 @@ fn open_demo() -> Result<()> {
 
 /// Runs the photographer: WebDriver needs the tests' own parts, which only its crate knows.
 fn photograph(arguments: &[&str]) -> Result<()> {
-    build()?;
+    prepare()?;
     apt::ensure(&[apt::TEST])?;
     let arguments = arguments.iter().map(|it| absolute(it));
     run_command(
-        cargo()
-            .args(["run", "--quiet", "--locked", "--package", "snug-testkit"])
-            .args(["--example", "screenshots", "--"])
+        program(built("examples/screenshots"))
             .arg(built("snug"))
             .args(arguments)
             .env("SNUG_SERVER", snug_server()),

@@ -30,10 +30,10 @@ const PATTERN_SIZE: (u32, u32) = (640, 360);
 /// The test tone, and its peak as a share of full scale (-12 dBFS).
 const TONE: (f64, f32) = (1000.0, 0.25);
 
-/// One's own picture at home: 15 a second of a small one are enough to see how one looks. On a
+/// One's own picture at home: twelve a second of a small one are enough to see how one looks. On a
 /// machine without a graphics processor, every row more costs where nothing goes on yet.
 const PREVIEW: Show = Show {
-    interval: Duration::from_millis(66),
+    interval: Duration::from_millis(80),
     height_max: 180,
 };
 /// The same in a room, where one's own tile stands beside the others.

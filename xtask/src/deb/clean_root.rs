@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt;
+use crate::build::target_folder;
 use crate::process::{output, program, relative, repository, run as run_command};
 
 /// What this takes from the computer it runs on.
@@ -189,7 +190,7 @@ impl Root {
             output(program("id").arg("-u"))?.trim() == "0",
             "only root can make a clean system in a folder. Run `cargo xtask deb --check` as root."
         );
-        let folder = super::target_folder()?.join("clean-root");
+        let folder = target_folder()?.join("clean-root");
         // Of a run that was killed.
         remove(&folder)?;
         let root = Self { folder };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{FEATURES, metadata};
+use crate::build::metadata;
 use crate::process::{cargo, output, repository};
 
 /// How files are called that hold the terms of a licence.
@@ -106,8 +106,6 @@ fn linked() -> Result<BTreeMap<String, PathBuf>> {
         "snug",
         "--package",
         "snug-cli",
-        "--features",
-        FEATURES,
         "--edges",
         "normal",
         "--prefix",

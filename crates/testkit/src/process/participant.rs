@@ -62,6 +62,14 @@ impl Join {
         self
     }
 
+    /// Lets it print nothing, so that it decodes nothing either: somebody who only sends. Such a
+    /// participant can be asked for nothing.
+    #[must_use]
+    pub fn quietly(mut self) -> Self {
+        self.arguments.retain(|argument| argument != "--stats");
+        self
+    }
+
     /// Adds one more argument.
     #[must_use]
     pub fn with(mut self, argument: impl AsRef<OsStr>) -> Self {
