@@ -26,7 +26,7 @@ pub const MEDIA: &[&str] = &["ffmpeg", "espeak-ng", "python3-pip"];
 pub const WINDOW: &[&str] = &["gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"];
 
 /// What only the tests need: network namespaces, a display to open the window on and something to
-/// press its buttons, a message bus and a sound server of their own.
+/// press its buttons, a message bus and a sound server of their own; browsers for the guests.
 pub const TEST: &[&str] = &[
     "iproute2",
     "xvfb",
@@ -35,6 +35,8 @@ pub const TEST: &[&str] = &[
     "dbus",
     "pulseaudio",
     "pulseaudio-utils",
+    "chromium",
+    "firefox-esr",
 ];
 
 /// What the slow suites need: an emulated machine and what its system is made of.

@@ -13,6 +13,7 @@ mod deb;
 mod deny;
 mod fixtures;
 mod fuzz;
+mod npm;
 mod participant;
 mod process;
 mod received;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::build::snug_server;
 use crate::process::{cargo, run as run_command, tee};
 use crate::steps::{self, Session, Step};
-use crate::{apt, build, camera_machine, deb, deny, fixtures, ui};
+use crate::{apt, build, camera_machine, deb, deny, fixtures, npm, ui};
 
 /// Tells the scenarios which program to drive: the one of the build step. Without it they would
 /// have cargo build it once more, in the middle of a test.
@@ -33,6 +33,11 @@ const FIXTURES: Step = Step {
     name: "fixtures",
     what: "film clip and speech",
     run: |_| fixtures::ensure(),
+};
+const CLIENTS: Step = Step {
+    name: "clients",
+    what: "npm clients of the browser suite",
+    run: |_| npm::install_clients(),
 };
 const DENY: Step = Step {
     name: "deny",
@@ -84,7 +89,7 @@ const DEB: Step = Step {
 
 /// Everything. What fails fastest comes first, so that a slip is told in seconds.
 const ALL: &[Step] = &[
-    INSTALL, FORMAT, UI, FIXTURES, DENY, CLIPPY, DOC, BUILD, TESTS,
+    INSTALL, FORMAT, UI, FIXTURES, CLIENTS, DENY, CLIPPY, DOC, BUILD, TESTS,
 ];
 
 /// What `--slow` adds.
@@ -132,6 +137,7 @@ pub fn check() -> Result<()> {
 pub fn setup() -> Result<()> {
     install(&mut Session::default())?;
     ui::build()?;
+    npm::install_clients()?;
     fixtures::ensure()
 }
 

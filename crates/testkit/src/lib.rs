@@ -16,6 +16,8 @@
 //! Every measure is proved on made-up bad data by a unit test beside it: a gap detector that has
 //! never found a gap measures nothing.
 
+pub mod browser;
+pub mod clients;
 pub mod correlate;
 pub mod decode;
 pub mod display;

@@ -195,6 +195,12 @@ impl Program {
         Ok(stdin.flush()?)
     }
 
+    /// Takes its standard input away, for whoever writes to it while others wait; the input is
+    /// closed when what is returned is dropped.
+    pub fn take_input(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
+
     /// Copies the events it printed so far, statistics included.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
