@@ -74,6 +74,7 @@ impl Guest {
                 peer: key,
                 room: ROOM,
                 ice,
+                relay: None,
                 events,
             })
             .unwrap();

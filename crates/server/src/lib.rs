@@ -32,6 +32,7 @@ mod server;
 pub mod socket;
 pub mod tls;
 pub mod transport;
+mod turn_servers;
 
 pub use config::{Config, PORT};
 pub use counters::{Counter, Counters};

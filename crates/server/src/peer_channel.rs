@@ -6,7 +6,8 @@
 mod speech;
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use rand::Rng as _;
 use serde::Deserialize;
@@ -25,6 +26,7 @@ use crate::registry::Rooms;
 use crate::room_task::{HangUp, Letter, Newcomer, RoomHandle, RoomMessage, Said, SaidOffer};
 use crate::socket::{Application, Connect, Join, Refused};
 use crate::transport::IceCredentials;
+use crate::turn_servers::TurnServers;
 use speech::Speech;
 
 /// How often a joiner is sent to a room that turns out to be dead before it is refused. A room
@@ -35,6 +37,7 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct RoomApplication {
     rooms: Rooms,
+    turn_servers: Arc<TurnServers>,
 }
 
 /// What a room sends to a channel.
@@ -71,9 +74,12 @@ struct MediaEvent<'a> {
 }
 
 impl RoomApplication {
-    /// Serves these rooms.
-    pub fn new(rooms: Rooms) -> Self {
-        Self { rooms }
+    /// Serves these rooms; unmodified clients send media by these TURN servers.
+    pub fn new(rooms: Rooms, turn_servers: Arc<TurnServers>) -> Self {
+        Self {
+            rooms,
+            turn_servers,
+        }
     }
 
     /// Gets the joiner a seat and tells where it is.
@@ -86,7 +92,7 @@ impl RoomApplication {
         for _ in 0..TRIES {
             let (room, lease) = self.rooms.look_up_or_start(name.clone()).await?;
             let (reply, answer) = oneshot::channel();
-            let newcomer = Box::new(newcomer(join, params));
+            let newcomer = Box::new(self.newcomer(join, params));
             let mailbox = join.mailbox.clone();
             let message = RoomMessage::Join {
                 newcomer,
@@ -102,6 +108,35 @@ impl RoomApplication {
             }
         }
         Err(ReasonCode::FailedToStartRoom)
+    }
+
+    fn newcomer(&self, join: &Join<PeerChannel>, params: &JoinParams) -> Newcomer {
+        let mut rng = rand::rng();
+        let snug = params.snug.as_ref();
+        let fresh_id = PeerId::from_random(rng.random());
+        let local = join.connection.local.ip();
+        // Snug programs reach the media port directly.
+        let (turn_servers, relay) = match snug {
+            Some(_) => (Vec::new(), None),
+            None => {
+                let now = SystemTime::now();
+                let (servers, access) = self.turn_servers.admit(&fresh_id, local, now);
+                (servers, Some(access))
+            }
+        };
+        Newcomer {
+            joiner: Joiner {
+                fresh_id,
+                fresh_token: snug.map(|_| ResumeToken::from_random(rng.random())),
+                resume: snug.and_then(|snug| snug.resume.clone()),
+            },
+            is_snug: snug.is_some(),
+            local,
+            ice: IceCredentials::random(&mut rng),
+            first_ssrc: rng.random(),
+            turn_servers,
+            relay,
+        }
     }
 }
 
@@ -233,24 +268,6 @@ fn said(event: ClientEvent) -> Said {
             fresh_ice: IceCredentials::random(&mut rand::rng()),
         })),
         event => Said::Event(event),
-    }
-}
-
-fn newcomer(join: &Join<PeerChannel>, params: &JoinParams) -> Newcomer {
-    let mut rng = rand::rng();
-    let snug = params.snug.as_ref();
-    Newcomer {
-        joiner: Joiner {
-            fresh_id: PeerId::from_random(rng.random()),
-            fresh_token: snug.map(|_| ResumeToken::from_random(rng.random())),
-            resume: snug.and_then(|snug| snug.resume.clone()),
-        },
-        is_snug: snug.is_some(),
-        local: join.connection.local.ip(),
-        ice: IceCredentials::random(&mut rng),
-        first_ssrc: rng.random(),
-        // Snug programs reach the media port directly; what serves others goes here.
-        turn_servers: Vec::new(),
     }
 }
 

@@ -288,12 +288,13 @@ impl RoomTask {
                     Told::Choked(seat) => self.call.handle_socket_choked(&seat, now),
                     Told::Gone(seat) => self.call.handle_socket_lost(&seat, now),
                 },
-                Action::AddPeer { peer, ice } => {
+                Action::AddPeer { peer, ice, relay } => {
                     let (room, events) = (self.key, self.report_to.clone());
                     self.pending.push_back(TransportCommand::AddPeer {
                         peer,
                         room,
                         ice,
+                        relay,
                         events,
                     });
                 }

@@ -15,6 +15,7 @@ use crate::registry::{RegistryTask, Rooms};
 use crate::room_task::{Keys, Site, Surroundings};
 use crate::socket::SocketOptions;
 use crate::transport::{self, Transport, TransportConfig, TransportHandle};
+use crate::turn_servers::TurnServers;
 use crate::{Config, Error, Identity, OriginRules, machine_name, tls};
 
 /// Where sockets of rooms are served, as in every Phoenix application.
@@ -49,18 +50,20 @@ impl Server {
         let origins = Arc::new(OriginRules::new(&config, &machine_name())?);
         let (listener, transport) = open_ports(&config)?;
         let port = listener.address().port();
+        let announced = announced(&config.announce, port);
+        let turn_servers = Arc::new(TurnServers::new(port, announced.clone()));
         let around = Surroundings {
             site: Arc::new(Site {
                 fingerprint: transport.fingerprint(),
                 media_port: transport.port(),
-                announced: announced(&config.announce, port),
+                announced,
                 patience: Patience::default(),
                 keys: Keys::default(),
             }),
             transport: transport.handle(),
         };
         let (registry, rooms) = RegistryTask::new(config.rooms, around);
-        let application = RoomApplication::new(rooms.clone());
+        let application = RoomApplication::new(rooms.clone(), turn_servers);
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
             .merge(health_of(rooms.clone(), transport.handle()));

@@ -5,9 +5,9 @@
 //! from it through the event sender that each [`TransportCommand::AddPeer`] carries. It knows
 //! peers, rooms and tracks only by dense keys.
 //!
-//! Inside, from the wire up: `io` (batches of datagrams), `demux` (what is it), `stun` and `ice`
-//! (who is it, where to answer), `dtls` (keys), `srtp` (sealing and opening), `shard` (the
-//! thread that joins them). TURN will join at `demux`, where its channel data is told apart.
+//! Inside, from the wire up: `io` (batches of datagrams), `demux` (what is it), `turn` (what came
+//! wrapped, and for whom), `stun` and `ice` (who is it, where to answer), `dtls` (keys), `srtp`
+//! (sealing and opening), `shard` (the thread that joins them).
 
 mod command;
 mod counters;
@@ -20,11 +20,13 @@ mod keyed;
 mod shard;
 mod srtp;
 mod stun;
+mod turn;
 
 pub use command::{IceCredentials, RejectReason, TransportCommand, TransportEvent};
 pub use counters::{Counter, Counters};
 pub use handle::{SendError, TransportHandle};
 pub use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, RoomKey, Subscribe, TrackKey};
+pub use turn::RelayAccess;
 
 use dtls::Identity;
 use shard::Shard;

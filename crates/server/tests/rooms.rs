@@ -42,7 +42,12 @@ async fn three_peers_hear_each_other_come_publish_and_go() {
         .await;
     let data = ann.expect("offerData").await;
     assert_eq!(data["tracksTypes"], json!({"audio": 0, "video": 0}));
-    assert_eq!(data["integratedTurnServers"], json!([]));
+    let turn = &data["integratedTurnServers"][0];
+    assert_eq!(turn["serverAddr"], "127.0.0.1");
+    assert_eq!(turn["serverPort"], server.addresses()[0].port());
+    assert_eq!(turn["transport"], "udp");
+    let username = turn["username"].as_str().unwrap();
+    assert!(username.ends_with(&format!(":{}", ann.id())), "{username}");
     ann.publish(&[("audio", "sendonly")]).await;
     let answer = ann.expect("sdpAnswer").await;
     assert_eq!(answer["midToTrackId"]["0"], ann.track(0));

@@ -31,7 +31,8 @@ use super::letter::{Journal, Letter};
 use super::site::{Newcomer, Site};
 use crate::negotiation::{Negotiation, OwnTrack, Wanted};
 use crate::transport::{
-    IceCredentials, Kind, PeerKey, RejectReason, TrackKey, TransportCommand, TransportEvent,
+    IceCredentials, Kind, PeerKey, RejectReason, RelayAccess, TrackKey, TransportCommand,
+    TransportEvent,
 };
 
 pub(crate) use talk::{Said, SaidOffer};
@@ -58,6 +59,8 @@ pub(crate) enum Action {
         peer: PeerKey,
         /// Our side of its first ICE generation.
         ice: IceCredentials,
+        /// What it may use the TURN server with.
+        relay: Option<RelayAccess>,
     },
     /// Tell the media plane.
     Transport(TransportCommand),
@@ -112,6 +115,7 @@ struct Member {
     metadata: Value,
     local: IpAddr,
     turn_servers: Vec<TurnServer>,
+    relay: Option<RelayAccess>,
     negotiation: Negotiation,
     /// Kept for Snug peers alone; nobody else can come back.
     journal: Option<Journal>,
@@ -169,6 +173,7 @@ impl Call {
             ice,
             first_ssrc,
             turn_servers,
+            relay,
         } = newcomer;
         let admission = self.room.handle_join(joiner, now)?;
         let peer = &admission.seat.peer;
@@ -181,6 +186,7 @@ impl Call {
                 metadata: Value::Null,
                 local,
                 turn_servers,
+                relay,
                 negotiation: Negotiation::new(peer.clone(), ice, first_ssrc),
                 journal: is_snug.then(Journal::default),
                 socket_heard_at: now,
@@ -367,6 +373,7 @@ impl Call {
         self.actions.push_back(Action::AddPeer {
             peer: member.key,
             ice,
+            relay: member.relay.clone(),
         });
         let event = ServerEvent::EndpointAdded {
             id: peer.clone(),

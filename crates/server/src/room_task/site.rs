@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use snug_protocol::TurnServer;
 use snug_room::{Joiner, Patience};
 
-use crate::transport::IceCredentials;
+use crate::transport::{IceCredentials, RelayAccess};
 
 /// What all calls of a server share.
 #[derive(Debug)]
@@ -49,4 +49,6 @@ pub(crate) struct Newcomer {
     pub first_ssrc: u32,
     /// TURN servers for it, valid as long as it stays.
     pub turn_servers: Vec<TurnServer>,
+    /// What it may use them with.
+    pub relay: Option<RelayAccess>,
 }

@@ -79,6 +79,7 @@ fn newcomer(number: u8) -> Box<Newcomer> {
         },
         first_ssrc: 1,
         turn_servers: vec![],
+        relay: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the control side tells the transport, and what it hears back.
 
+use super::RelayAccess;
 use snug_sfu::{PeerKey, Publish, RoomKey, Subscribe};
 use std::fmt;
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub enum TransportCommand {
         room: RoomKey,
         /// Our side of its first ICE generation.
         ice: IceCredentials,
+        /// What it may use the TURN server of the media port with, if at all.
+        relay: Option<RelayAccess>,
         /// Where to report; an event that finds no room is dropped and counted. When the
         /// receiver is dropped, the peer is forgotten.
         events: mpsc::Sender<TransportEvent>,

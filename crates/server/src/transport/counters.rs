@@ -44,7 +44,7 @@ pub struct Counters {
     pub receive_failed: Counter,
     /// Dropped: longer than a slot.
     pub truncated: Counter,
-    /// Dropped: no known kind of datagram, or TURN channel data.
+    /// Dropped: no known kind of datagram, or one that has no place where it came.
     pub unknown_kind: Counter,
     /// Dropped: STUN that does not parse, or is not for an ICE-lite server.
     pub stun_malformed: Counter,
@@ -52,6 +52,12 @@ pub struct Counters {
     pub stun_refused: Counter,
     /// Checks answered.
     pub stun_answered: Counter,
+    /// TURN requests answered, granted or not.
+    pub turn_answered: Counter,
+    /// Dropped: TURN messages that are not allowed here, or whose answer would be longer.
+    pub turn_refused: Counter,
+    /// Dropped: checks for another peer than the owner of the allocation that they came through.
+    pub turn_foreign: Counter,
     /// Dropped: a check from an address that another peer is using.
     pub address_taken: Counter,
     /// Dropped: media or DTLS from an address that no peer was checked on.

@@ -5,8 +5,8 @@
 pub(super) enum Kind {
     Stun,
     Dtls,
-    /// TURN channel data; nothing is bound to channels here yet. The range is 64 to 127, since
-    /// clients of RFC 5766 go above the 79 of RFC 7983.
+    /// TURN channel data. The range is 64 to 127, since clients of RFC 5766 go above the 79 of
+    /// RFC 7983.
     ChannelData,
     Rtp,
     Rtcp,

@@ -45,6 +45,8 @@ struct Generation {
 #[derive(Clone, Copy, Debug)]
 struct CheckedPath {
     path: Path,
+    /// The newest generation that was checked on it.
+    generation: u32,
     heard_at: Instant,
 }
 
@@ -171,7 +173,7 @@ impl Ice {
         is_nominated: bool,
         now: Instant,
     ) -> Option<Path> {
-        let evicted = self.remember(path, now);
+        let evicted = self.remember(path, believed.generation, now);
         self.select(path, believed.generation, is_nominated, now);
         evicted
     }
@@ -192,9 +194,10 @@ impl Ice {
         }
     }
 
-    fn remember(&mut self, path: Path, now: Instant) -> Option<Path> {
+    fn remember(&mut self, path: Path, generation: u32, now: Instant) -> Option<Path> {
         self.note_heard(path, now);
-        if self.paths.iter().any(|known| known.path == path) {
+        if let Some(known) = self.paths.iter_mut().find(|known| known.path == path) {
+            known.generation = known.generation.max(generation);
             return None;
         }
         let is_selected = |path: Path| self.selected.is_some_and(|selected| selected.path == path);
@@ -212,6 +215,7 @@ impl Ice {
         }
         self.paths.push(CheckedPath {
             path,
+            generation,
             heard_at: now,
         });
         evicted
@@ -253,6 +257,26 @@ impl Ice {
         let selected = self.selected?;
         let is_alive = now.saturating_duration_since(selected.heard_at) < CONSENT;
         is_alive.then_some(selected.path)
+    }
+
+    /// Tells whether a path was checked, so that it may carry DTLS and media.
+    pub(super) fn is_checked(&self, path: Path) -> bool {
+        self.paths.iter().any(|known| known.path == path)
+    }
+
+    /// Tells whether the paths to an address were last checked in a generation before that of the
+    /// path that is nominated now.
+    pub(super) fn is_outdated(&self, remote: SocketAddr) -> bool {
+        let current = self.selected.filter(|selected| selected.is_nominated);
+        let checked = self
+            .paths
+            .iter()
+            .filter(|known| known.path.remote == remote)
+            .map(|known| known.generation)
+            .max();
+        current
+            .zip(checked)
+            .is_some_and(|(current, checked)| checked < current.generation)
     }
 
     /// Returns the remote addresses of all checked paths.

@@ -10,14 +10,16 @@
 mod control;
 mod datagram;
 mod media;
+mod relay;
 
 use super::command::{TransportCommand, TransportEvent};
 use super::counters::Counters;
 use super::dtls::{Dtls, Identity};
 use super::ice::Ice;
-use super::io::{DatagramIo, INBOX_SLOTS, Inbox, Outbox, Path};
+use super::io::{DatagramIo, INBOX_SLOTS, Inbox, Outbox, Path, Via};
 use super::keyed::KeyMap;
 use super::srtp::Session;
+use super::turn::Turn;
 use media::Pending;
 use snug_sfu::{PeerKey, RoomKey, Router};
 use std::collections::HashMap;
@@ -63,6 +65,7 @@ pub(super) struct Shard {
 struct Port {
     io: Box<dyn DatagramIo>,
     outbox: Outbox,
+    turn: Turn,
     counters: Arc<Counters>,
 }
 
@@ -99,6 +102,7 @@ impl Shard {
         let port = Port {
             io,
             outbox: Outbox::new(),
+            turn: Turn::new(Instant::now()),
             counters: Arc::clone(&counters),
         };
         Self {
@@ -160,6 +164,8 @@ impl Shard {
 
     fn handle_timers(&mut self, now: Instant) {
         self.remove_ownerless(now);
+        self.port.turn.handle_timeout(now);
+        self.forget_relays();
         let mut next = now + TURN_MAX;
         for index in 0..self.peers.len() {
             let Some(peer) = self.peers[index].as_mut() else {
@@ -212,8 +218,17 @@ impl Port {
         self.outbox.slot()
     }
 
+    /// Sends the first `len` bytes of the slot with the next flush, wrapped for the client of an
+    /// allocation where the path leads through one.
     fn commit(&mut self, len: usize, path: Path) {
-        self.outbox.commit(len, path);
+        match path.via {
+            Via::Direct => self.outbox.commit(len, path),
+            Via::Relay(key) => match self.turn.wrap(key, self.outbox.slot(), len) {
+                Some((len, client)) => self.commit(len, client),
+                None => self.counters.unreachable.add(1),
+            },
+            Via::Stream(_) => self.counters.unreachable.add(1),
+        }
     }
 
     /// Sends a copy of a datagram with the next flush.

@@ -1,31 +1,31 @@
 //! The part of STUN that an ICE-lite server speaks: Binding requests in, Binding responses out
-//! (RFC 8489, RFC 8445 section 7).
+//! (RFC 8489, RFC 8445 section 7). Also what TURN messages are read and written with; see `turn`.
 
 use ring::hmac;
 use std::net::{IpAddr, SocketAddr};
 
-const HEADER_LEN: usize = 20;
-const MAGIC_COOKIE: u32 = 0x2112_A442;
+pub(super) const HEADER_LEN: usize = 20;
+pub(super) const MAGIC_COOKIE: u32 = 0x2112_A442;
 const BINDING_REQUEST: u16 = 0x0001;
 const BINDING_INDICATION: u16 = 0x0011;
 const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
-const USERNAME: u16 = 0x0006;
-const MESSAGE_INTEGRITY: u16 = 0x0008;
+pub(super) const USERNAME: u16 = 0x0006;
+pub(super) const MESSAGE_INTEGRITY: u16 = 0x0008;
 const ERROR_CODE: u16 = 0x0009;
 const UNKNOWN_ATTRIBUTES: u16 = 0x000A;
-const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const PRIORITY: u16 = 0x0024;
 const USE_CANDIDATE: u16 = 0x0025;
-const FINGERPRINT: u16 = 0x8028;
+pub(super) const FINGERPRINT: u16 = 0x8028;
 const ICE_CONTROLLED: u16 = 0x8029;
-const INTEGRITY_LEN: usize = 20;
+pub(super) const INTEGRITY_LEN: usize = 20;
 /// What the CRC of a fingerprint is mixed with: "STUN" (RFC 8489 section 14.7).
 const FINGERPRINT_MIX: u32 = 0x5354_554E;
 /// Attributes below this number must be understood (RFC 8489 section 14).
-const OPTIONAL_FROM: u16 = 0x8000;
+pub(super) const OPTIONAL_FROM: u16 = 0x8000;
 /// The most unknown attributes that an answer lists; more in one request is nonsense.
-const UNKNOWN_MAX: usize = 4;
+pub(super) const UNKNOWN_MAX: usize = 4;
 
 /// The longest response: header, an IPv6 address or an error with four unknown attributes,
 /// integrity and fingerprint.
@@ -40,7 +40,7 @@ pub(super) enum Message<'a> {
     Request(Request<'a>),
     /// A keepalive, which wants no answer.
     Indication,
-    /// A method or class that this side has no use for.
+    /// A method or class that is not ICE's: TURN's, perhaps.
     Other,
 }
 
@@ -119,12 +119,7 @@ fn parse_request(data: &[u8], transaction: TransactionId) -> Result<Request<'_>,
             MESSAGE_INTEGRITY => (tag, signed) = (Some(value), &data[..at]),
             USE_CANDIDATE => use_candidate = true,
             ICE_CONTROLLED => is_controlled = true,
-            FINGERPRINT => {
-                let expected = crc32(&data[..at]) ^ FINGERPRINT_MIX;
-                if value != expected.to_be_bytes() || at + 8 != data.len() {
-                    return Err(Malformed::Fingerprint);
-                }
-            }
+            FINGERPRINT => check_fingerprint(data, value, at)?,
             PRIORITY | OPTIONAL_FROM.. => {}
             _ if unknown_count < UNKNOWN_MAX => {
                 unknown[unknown_count] = kind;
@@ -150,7 +145,7 @@ fn parse_request(data: &[u8], transaction: TransactionId) -> Result<Request<'_>,
 }
 
 /// Iterates over the attributes of a message whose length was checked; ends after an error.
-fn attributes(data: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, Malformed>> {
+pub(super) fn attributes(data: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, Malformed>> {
     let mut at = HEADER_LEN;
     std::iter::from_fn(move || {
         let head = data.get(at..)?.first_chunk::<4>()?;
@@ -166,23 +161,36 @@ fn attributes(data: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, Malform
     })
 }
 
+/// Checks the fingerprint attribute of a message, which starts at `at`.
+pub(super) fn check_fingerprint(data: &[u8], value: &[u8], at: usize) -> Result<(), Malformed> {
+    let expected = crc32(&data[..at]) ^ FINGERPRINT_MIX;
+    let is_right = value == expected.to_be_bytes() && at + 8 == data.len();
+    is_right.then_some(()).ok_or(Malformed::Fingerprint)
+}
+
+/// Tells whether `tag`, of [`INTEGRITY_LEN`] bytes, was made with this key for a message that
+/// begins with `signed`.
+pub(super) fn is_authentic(signed: &[u8], tag: &[u8], key: &hmac::Key) -> bool {
+    // The tag covers the message as if it ended with the tag (RFC 8489 section 14.5).
+    let Some((head, rest)) = signed.split_first_chunk::<HEADER_LEN>() else {
+        return false;
+    };
+    let mut context = hmac::Context::with_key(key);
+    context.update(&with_len(*head, rest.len() + 4 + INTEGRITY_LEN));
+    context.update(rest);
+    let difference = context
+        .sign()
+        .as_ref()
+        .iter()
+        .zip(tag)
+        .fold(0, |sum, (one, two)| sum | (one ^ two));
+    difference == 0
+}
+
 impl Request<'_> {
     /// Tells whether the sender knows our password.
     pub(super) fn is_authentic(&self, password: &hmac::Key) -> bool {
-        // The tag covers the message as if it ended with the tag (RFC 8489 section 14.5).
-        let Some((head, rest)) = self.signed.split_first_chunk::<HEADER_LEN>() else {
-            return false;
-        };
-        let mut context = hmac::Context::with_key(password);
-        context.update(&with_len(*head, rest.len() + 4 + INTEGRITY_LEN));
-        context.update(rest);
-        let difference = context
-            .sign()
-            .as_ref()
-            .iter()
-            .zip(self.tag)
-            .fold(0, |sum, (one, two)| sum | (one ^ two));
-        difference == 0
+        is_authentic(self.signed, self.tag, password)
     }
 
     /// Returns the attributes that had to be understood, but are not.
@@ -204,26 +212,7 @@ pub(super) fn write_success(
     password: &hmac::Key,
 ) -> usize {
     let mut writer = Writer::new(out, BINDING_SUCCESS, transaction);
-    let mut value = [0; 20];
-    let mask = MAGIC_COOKIE.to_be_bytes().into_iter().chain(*transaction);
-    value[2..4].copy_from_slice(&(seen.port() ^ (MAGIC_COOKIE >> 16) as u16).to_be_bytes());
-    let end = match seen.ip().to_canonical() {
-        IpAddr::V4(address) => {
-            value[1] = 1;
-            value[4..8].copy_from_slice(&address.octets());
-            8
-        }
-        IpAddr::V6(address) => {
-            value[1] = 2;
-            value[4..].copy_from_slice(&address.octets());
-            20
-        }
-    };
-    value[4..end]
-        .iter_mut()
-        .zip(mask)
-        .for_each(|(byte, mask)| *byte ^= mask);
-    writer.attribute(XOR_MAPPED_ADDRESS, &value[..end]);
+    writer.address(XOR_MAPPED_ADDRESS, seen, transaction);
     writer.finish(password)
 }
 
@@ -236,31 +225,25 @@ pub(super) fn write_error(
     password: &hmac::Key,
 ) -> usize {
     let mut writer = Writer::new(out, BINDING_ERROR, transaction);
-    // Class and number; the reason phrase is for people and stays empty.
-    writer.attribute(ERROR_CODE, &[0, 0, (code / 100) as u8, (code % 100) as u8]);
+    writer.error(code);
     if !unknown.is_empty() {
-        let mut list = [0; 2 * UNKNOWN_MAX];
-        let (pairs, _) = list.as_chunks_mut::<2>();
-        pairs
-            .iter_mut()
-            .zip(unknown)
-            .for_each(|(pair, kind)| *pair = kind.to_be_bytes());
-        writer.attribute(
-            UNKNOWN_ATTRIBUTES,
-            &list[..2 * unknown.len().min(UNKNOWN_MAX)],
-        );
+        writer.unknown_attributes(unknown);
     }
     writer.finish(password)
 }
 
 /// Writes attributes that all fit [`RESPONSE_LEN_MAX`].
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     out: &'a mut [u8; RESPONSE_LEN_MAX],
     len: usize,
 }
 
 impl<'a> Writer<'a> {
-    fn new(out: &'a mut [u8; RESPONSE_LEN_MAX], kind: u16, transaction: &TransactionId) -> Self {
+    pub(super) fn new(
+        out: &'a mut [u8; RESPONSE_LEN_MAX],
+        kind: u16,
+        transaction: &TransactionId,
+    ) -> Self {
         out[..2].copy_from_slice(&kind.to_be_bytes());
         out[4..8].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
         out[8..HEADER_LEN].copy_from_slice(transaction);
@@ -270,7 +253,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
+    pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) {
         let start = self.len + 4;
         let end = start + value.len();
         let padded = end.next_multiple_of(4);
@@ -281,6 +264,68 @@ impl<'a> Writer<'a> {
         self.len = padded;
     }
 
+    /// Writes an address mixed with the cookie and the transaction (RFC 8489 section 14.2).
+    pub(super) fn address(&mut self, kind: u16, address: SocketAddr, transaction: &TransactionId) {
+        let mut value = [0; 20];
+        let mask = MAGIC_COOKIE.to_be_bytes().into_iter().chain(*transaction);
+        value[2..4].copy_from_slice(&(address.port() ^ (MAGIC_COOKIE >> 16) as u16).to_be_bytes());
+        let end = match address.ip().to_canonical() {
+            IpAddr::V4(address) => {
+                value[1] = 1;
+                value[4..8].copy_from_slice(&address.octets());
+                8
+            }
+            IpAddr::V6(address) => {
+                value[1] = 2;
+                value[4..].copy_from_slice(&address.octets());
+                20
+            }
+        };
+        value[4..end]
+            .iter_mut()
+            .zip(mask)
+            .for_each(|(byte, mask)| *byte ^= mask);
+        self.attribute(kind, &value[..end]);
+    }
+
+    /// Writes an error by its number.
+    pub(super) fn error(&mut self, code: u16) {
+        // Class and number; the reason phrase is for people and stays empty.
+        self.attribute(ERROR_CODE, &[0, 0, (code / 100) as u8, (code % 100) as u8]);
+    }
+
+    /// Writes the first few of these attributes as not understood.
+    pub(super) fn unknown_attributes(&mut self, unknown: &[u16]) {
+        let mut list = [0; 2 * UNKNOWN_MAX];
+        let (pairs, _) = list.as_chunks_mut::<2>();
+        pairs
+            .iter_mut()
+            .zip(unknown)
+            .for_each(|(pair, kind)| *pair = kind.to_be_bytes());
+        self.attribute(
+            UNKNOWN_ATTRIBUTES,
+            &list[..2 * unknown.len().min(UNKNOWN_MAX)],
+        );
+    }
+
+    /// Ends the message without a signature; returns its length.
+    pub(super) fn finish_unsigned(mut self) -> usize {
+        self.set_len(0);
+        self.len
+    }
+
+    /// Ends the message with the head of an attribute whose `len` bytes follow elsewhere. Returns
+    /// the length so far; none when it is longer than a message can be.
+    pub(super) fn finish_with_room(mut self, kind: u16, len: usize) -> Option<usize> {
+        let size = u16::try_from(len).ok()?;
+        let head = self.len;
+        self.attribute(kind, &[]);
+        self.out[head + 2..head + 4].copy_from_slice(&size.to_be_bytes());
+        u16::try_from(self.len + len.next_multiple_of(4)).ok()?;
+        self.set_len(len.next_multiple_of(4));
+        Some(self.len)
+    }
+
     /// Writes the message's length as if `more` bytes followed.
     fn set_len(&mut self, more: usize) {
         let len = (self.len - HEADER_LEN + more) as u16;
@@ -288,7 +333,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Signs and fingerprints the message; returns its length.
-    fn finish(mut self, password: &hmac::Key) -> usize {
+    pub(super) fn finish(mut self, password: &hmac::Key) -> usize {
         self.set_len(4 + INTEGRITY_LEN);
         let tag = hmac::sign(password, &self.out[..self.len]);
         self.attribute(MESSAGE_INTEGRITY, tag.as_ref());

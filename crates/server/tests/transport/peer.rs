@@ -21,10 +21,11 @@ use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sansio::Protocol;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use snug_server::transport::{
-    Encoding, ExtensionIds, IceCredentials, Kind, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
-    Transport, TransportCommand, TransportEvent,
+    Encoding, ExtensionIds, IceCredentials, Kind, PeerKey, Publish, RelayAccess, RoomKey,
+    Subscribe, TrackKey, Transport, TransportCommand, TransportEvent,
 };
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -33,8 +34,9 @@ use webrtc::media_stream::track_local::TrackLocal as _;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCSessionDescription, SettingEngineBuilder,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
+    RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy, RTCSessionDescription,
+    SettingEngineBuilder,
 };
 use webrtc::runtime::default_runtime;
 
@@ -82,6 +84,8 @@ pub struct Quirks {
     pub wrong_fingerprint: bool,
     /// It knows only this SRTP profile.
     pub only_profile: Option<SrtpProtectionProfile>,
+    /// It sends by way of the TURN server on this port of loopback, or not at all.
+    pub turn_port: Option<u16>,
 }
 
 struct Handler(mpsc::Sender<Arc<dyn TrackRemote>>);
@@ -115,7 +119,7 @@ impl Peer {
             .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
             .with(Slot::from(20_000), Tap::new(control_sender));
         let connection = PeerConnectionBuilder::new()
-            .with_configuration(RTCConfigurationBuilder::new().build())
+            .with_configuration(configuration(PeerKey(key), quirks))
             .with_setting_engine(settings.build())
             .with_media_engine(media_engine())
             .with_interceptor_registry(registry)
@@ -174,6 +178,7 @@ impl Peer {
             peer,
             room: ROOM,
             ice: ice.clone(),
+            relay: quirks.turn_port.map(|_| access(peer, transport.port())),
             events,
         };
         transport.handle().send(add).unwrap();
@@ -321,6 +326,34 @@ impl Peer {
         });
         found.expect("the peer sends such a track")
     }
+}
+
+/// The one password of all peers; the names differ.
+const TURN_PASSWORD: &str = "the password of TURN";
+
+fn username(peer: PeerKey) -> String {
+    format!("1:{}", peer.0)
+}
+
+/// What the peer may use the TURN server with.
+fn access(peer: PeerKey, port: u16) -> RelayAccess {
+    let candidate = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    RelayAccess::new(username(peer), TURN_PASSWORD, &[candidate])
+}
+
+fn configuration(peer: PeerKey, quirks: Quirks) -> RTCConfiguration {
+    let Some(port) = quirks.turn_port else {
+        return RTCConfigurationBuilder::new().build();
+    };
+    let server = RTCIceServer {
+        urls: vec![format!("turn:127.0.0.1:{port}?transport=udp")],
+        username: username(peer),
+        credential: TURN_PASSWORD.to_owned(),
+    };
+    RTCConfigurationBuilder::new()
+        .with_ice_servers(vec![server])
+        .with_ice_transport_policy(RTCIceTransportPolicy::Relay)
+        .build()
 }
 
 /// Sends one packet.

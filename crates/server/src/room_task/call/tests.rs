@@ -74,6 +74,7 @@ impl World {
             ice: ice("ours"),
             first_ssrc: 1000 * u32::from(self.joined),
             turn_servers: vec![],
+            relay: None,
         }
     }
 

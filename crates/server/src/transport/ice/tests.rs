@@ -13,10 +13,7 @@ fn credentials(name: &str) -> IceCredentials {
 }
 
 fn path(port: u16) -> Path {
-    Path {
-        remote: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        local: None,
-    }
+    Path::direct(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), None)
 }
 
 /// An agent whose peer has offered, and the instant at which it did.

@@ -128,19 +128,16 @@ impl LinuxIo {
             let Some(remote) = read_name(&buffers.names[index]) else {
                 // Not an Internet address: leave an empty slot, which is dropped as junk.
                 let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                inbox.push(
-                    Path {
-                        remote: nowhere,
-                        local: None,
-                    },
-                    0,
-                    false,
-                );
+                inbox.push(Path::direct(nowhere, None), 0, false);
                 continue;
             };
             let local = read_local(&head.msg_hdr);
             let is_truncated = head.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            inbox.push(Path { remote, local }, head.msg_len as usize, is_truncated);
+            inbox.push(
+                Path::direct(remote, local),
+                head.msg_len as usize,
+                is_truncated,
+            );
         }
         Ok(count)
     }
@@ -552,10 +549,7 @@ mod tests {
         client
             .set_read_timeout(Some(Duration::from_secs(5)))
             .unwrap();
-        let path = Path {
-            remote: client.local_addr().unwrap(),
-            local: None,
-        };
+        let path = Path::direct(client.local_addr().unwrap(), None);
         let fill = |outbox: &mut Outbox| {
             for len in [9, 9, 4, 8] {
                 outbox.slot()[..len].fill(len as u8);

@@ -63,14 +63,7 @@ impl DatagramIo for PortableIo {
             Ok((len, remote)) => {
                 // std does not say what it cut off; a full slot is suspect.
                 let is_truncated = len == slot.len();
-                inbox.push(
-                    Path {
-                        remote,
-                        local: None,
-                    },
-                    len,
-                    is_truncated,
-                );
+                inbox.push(Path::direct(remote, None), len, is_truncated);
                 Ok(())
             }
             Err(error) => match error.kind() {

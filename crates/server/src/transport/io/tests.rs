@@ -70,10 +70,7 @@ fn a_run_of_datagrams_arrives_as_datagrams() {
         client
             .set_read_timeout(Some(Duration::from_secs(5)))
             .unwrap();
-        let path = Path {
-            remote: client.local_addr().unwrap(),
-            local: None,
-        };
+        let path = Path::direct(client.local_addr().unwrap(), None);
         let mut outbox = Outbox::new();
         let lens = [1200, 1200, 1200, 700, 1200, 1201, 9, 9];
         for (index, len) in lens.into_iter().enumerate() {
@@ -104,13 +101,7 @@ fn what_cannot_be_sent_is_counted_and_the_rest_goes_out() {
         let mut outbox = Outbox::new();
         for remote in [nowhere, client.local_addr().unwrap()] {
             outbox.slot()[0] = 1;
-            outbox.commit(
-                1,
-                Path {
-                    remote,
-                    local: None,
-                },
-            );
+            outbox.commit(1, Path::direct(remote, None));
         }
         io.send(&mut outbox, &counters);
         assert_eq!(client.recv(&mut [0; 8]).unwrap(), 1);
@@ -149,10 +140,7 @@ fn a_datagram_that_is_too_long_is_marked() {
 
 #[test]
 fn the_outbox_says_when_it_is_full() {
-    let path = Path {
-        remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
-        local: None,
-    };
+    let path = Path::direct(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), None);
     let mut outbox = Outbox::new();
     let mut count = 0;
     while !outbox.is_full() {

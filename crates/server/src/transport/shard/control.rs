@@ -4,6 +4,7 @@ use super::{Peer, Room, Shard};
 use crate::transport::command::{IceCredentials, TransportCommand, TransportEvent};
 use crate::transport::dtls::Dtls;
 use crate::transport::ice::Ice;
+use crate::transport::turn::RelayAccess;
 use snug_sfu::{PeerKey, RoomKey, Router};
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -15,9 +16,10 @@ impl Shard {
                 peer,
                 room,
                 ice,
+                relay,
                 events,
             } => {
-                self.add_peer(peer, room, ice, events);
+                self.add_peer(peer, room, ice, relay, events);
             }
             TransportCommand::SetRemote {
                 peer,
@@ -68,6 +70,7 @@ impl Shard {
         key: PeerKey,
         room: RoomKey,
         ice: IceCredentials,
+        relay: Option<RelayAccess>,
         events: mpsc::Sender<TransportEvent>,
     ) {
         if self.by_key.contains_key(&key) || self.by_ufrag.contains_key(&ice.ufrag) {
@@ -79,6 +82,9 @@ impl Shard {
         let index = free_slot(&mut self.peers);
         self.by_key.insert(key, index);
         self.by_ufrag.insert(ice.ufrag.clone(), index);
+        if let Some(relay) = relay {
+            self.port.turn.add_user(index, relay);
+        }
         self.peers[index] = Some(Peer {
             key,
             room,
@@ -164,6 +170,9 @@ impl Shard {
             return;
         };
         self.by_key.remove(&peer.key);
+        // What the goodbye was wrapped for is flushed already or lies in the outbox.
+        self.port.turn.remove_owner(index);
+        self.forget_relays();
         for ufrag in peer.ice.ufrags() {
             self.by_ufrag.remove(ufrag);
         }

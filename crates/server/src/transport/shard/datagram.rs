@@ -5,9 +5,10 @@ use super::{Peer, Shard};
 use crate::transport::command::TransportEvent;
 use crate::transport::demux::{self, Kind};
 use crate::transport::dtls::{Dtls, Outcome};
-use crate::transport::io::Path;
+use crate::transport::io::{Path, Via};
 use crate::transport::srtp::Refusal;
 use crate::transport::stun::{self, Message, RESPONSE_LEN_MAX, Request};
+use crate::transport::turn::Turn;
 use snug_rtp::Packet;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -32,18 +33,29 @@ impl Shard {
                 self.counters.truncated.add(1);
                 continue;
             }
-            match demux::classify(data) {
-                Kind::Rtp => self.handle_rtp(slot, received.path, now),
-                Kind::Rtcp => self.handle_rtcp(slot, received.path, now),
-                Kind::Stun => self.handle_stun(slot, received.path, now),
-                Kind::Dtls => self.handle_dtls(slot, received.path, now),
-                Kind::ChannelData | Kind::Unknown => self.counters.unknown_kind.add(1),
+            match (demux::classify(data), received.path.via) {
+                (Kind::Stun, _) => self.handle_stun(slot, received.path, now),
+                (Kind::ChannelData, _) => self.handle_channel_data(slot, received.path, now),
+                (kind, Via::Direct) => self.handle_datagram(kind, slot, received.path, now),
+                // A stream carries TURN and nothing else.
+                (_, Via::Stream(_) | Via::Relay(_)) => self.counters.unknown_kind.add(1),
             }
         }
     }
 
+    /// Takes in what came from a peer, directly or through its allocation.
+    pub(super) fn handle_datagram(&mut self, kind: Kind, slot: usize, path: Path, now: Instant) {
+        match kind {
+            Kind::Rtp => self.handle_rtp(slot, path, now),
+            Kind::Rtcp => self.handle_rtcp(slot, path, now),
+            Kind::Stun => self.handle_stun(slot, path, now),
+            Kind::Dtls => self.handle_dtls(slot, path, now),
+            Kind::ChannelData | Kind::Unknown => self.counters.unknown_kind.add(1),
+        }
+    }
+
     fn handle_rtp(&mut self, slot: usize, path: Path, now: Instant) {
-        let Some((_, peer)) = owner(&self.by_remote, &mut self.peers, path) else {
+        let Some((_, peer)) = owner(&self.by_remote, &self.port.turn, &mut self.peers, path) else {
             self.counters.unknown_address.add(1);
             return;
         };
@@ -76,7 +88,7 @@ impl Shard {
     }
 
     fn handle_rtcp(&mut self, slot: usize, path: Path, now: Instant) {
-        let Some((_, peer)) = owner(&self.by_remote, &mut self.peers, path) else {
+        let Some((_, peer)) = owner(&self.by_remote, &self.port.turn, &mut self.peers, path) else {
             self.counters.unknown_address.add(1);
             return;
         };
@@ -108,16 +120,24 @@ impl Shard {
 
     fn handle_stun(&mut self, slot: usize, path: Path, now: Instant) {
         let (_, data) = self.inbox.datagram(slot);
-        let Ok(Message::Request(request)) = stun::parse(data) else {
-            self.counters.stun_malformed.add(1);
-            return;
+        let request = match (stun::parse(data), path.via) {
+            (Ok(Message::Request(request)), Via::Direct | Via::Relay(_)) => request,
+            (Ok(Message::Other), Via::Direct | Via::Stream(_)) => {
+                return self.handle_turn(slot, path, now);
+            }
+            _ => return self.counters.stun_malformed.add(1),
         };
         let owner = self.by_ufrag.get(request.username.0).copied();
         let Some(index) = owner.filter(|index| self.peers[*index].is_some()) else {
             self.counters.stun_refused.add(1);
             return;
         };
-        if is_taken(&self.by_remote, &self.peers, path, index, now) {
+        if let Via::Relay(key) = path.via {
+            if self.port.turn.owner(key) != Some(index) {
+                self.counters.turn_foreign.add(1);
+                return;
+            }
+        } else if is_taken(&self.by_remote, &self.peers, path, index, now) {
             self.counters.address_taken.add(1);
             return;
         }
@@ -141,12 +161,21 @@ impl Shard {
         let len = stun::write_success(&mut response, transaction, seen, &believed.key);
         self.port.push(&response[..len], path);
         self.counters.stun_answered.add(1);
+        if request.use_candidate {
+            let (selected, ice) = (peer.ice.path(now), &peer.ice);
+            let is_outdated = |relayed| ice.is_outdated(relayed);
+            self.port.turn.note_paths(index, selected, is_outdated, now);
+        }
         // The peer may use the address on another path still, to another address of ours.
-        let gone = evicted.filter(|evicted| peer.ice.heard_from(evicted.remote).is_none());
+        let gone = evicted.filter(|evicted| {
+            evicted.via == Via::Direct && peer.ice.heard_from(evicted.remote).is_none()
+        });
         if let Some(evicted) = gone {
             self.by_remote.remove(&evicted.remote);
         }
-        self.claim(path, index);
+        if path.via == Via::Direct {
+            self.claim(path, index);
+        }
     }
 
     /// Makes an address a peer's own.
@@ -161,7 +190,8 @@ impl Shard {
     }
 
     fn handle_dtls(&mut self, slot: usize, path: Path, now: Instant) {
-        let Some((index, peer)) = owner(&self.by_remote, &mut self.peers, path) else {
+        let Some((index, peer)) = owner(&self.by_remote, &self.port.turn, &mut self.peers, path)
+        else {
             self.counters.unknown_address.add(1);
             return;
         };
@@ -255,15 +285,22 @@ fn is_taken(
     heard_at.is_some_and(|at| now.saturating_duration_since(at) < ADDRESS_HOLD)
 }
 
-/// Finds the peer that an address was checked for.
+/// Finds the peer that a path was checked for. What came through an allocation can only be its
+/// owner's.
 fn owner<'a>(
     by_remote: &HashMap<SocketAddr, usize>,
+    turn: &Turn,
     peers: &'a mut [Option<Peer>],
     path: Path,
 ) -> Option<(usize, &'a mut Peer)> {
-    let index = *by_remote.get(&path.remote)?;
+    let index = match path.via {
+        Via::Direct => *by_remote.get(&path.remote)?,
+        Via::Relay(key) => turn.owner(key)?,
+        Via::Stream(_) => return None,
+    };
     let peer = peers.get_mut(index)?.as_mut()?;
-    Some((index, peer))
+    let is_checked = path.via == Via::Direct || peer.ice.is_checked(path);
+    is_checked.then_some((index, peer))
 }
 
 /// Says why a believed check is answered by an error.

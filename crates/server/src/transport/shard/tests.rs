@@ -84,6 +84,7 @@ impl Bench {
             peer,
             room: RoomKey(1),
             ice: ice.clone(),
+            relay: None,
             events,
         });
         self.command(TransportCommand::SetRemote {
@@ -97,7 +98,7 @@ impl Bench {
     /// Lets a datagram come in; returns how many went out for it.
     fn receive(&mut self, remote: SocketAddr, data: &[u8]) -> usize {
         let local = None;
-        self.receive_on(Path { remote, local }, data)
+        self.receive_on(Path::direct(remote, local), data)
     }
 
     fn receive_on(&mut self, path: Path, data: &[u8]) -> usize {
@@ -111,7 +112,7 @@ impl Bench {
 
     fn check(&mut self, key: u32, remote: SocketAddr) -> usize {
         let local = None;
-        self.check_on(key, Path { remote, local })
+        self.check_on(key, Path::direct(remote, local))
     }
 
     fn check_on(&mut self, key: u32, path: Path) -> usize {
@@ -182,7 +183,7 @@ fn nothing_is_accepted_from_an_address_without_a_check() {
     bench.receive(address(5_000), &[0x80; 40]);
     assert_eq!(bench.shard.counters.media_early.get(), 1);
     assert_eq!(bench.receive(address(5_000), &[0x40; 40]), 0);
-    assert_eq!(bench.shard.counters.unknown_kind.get(), 1);
+    assert_eq!(bench.shard.counters.turn_refused.get(), 1);
 }
 
 #[test]
@@ -237,6 +238,7 @@ fn a_room_that_dies_leaves_nothing() {
         peer,
         room: RoomKey(2),
         ice: credentials("ours2"),
+        relay: None,
         events: sender,
     });
     drop(events);
@@ -253,12 +255,9 @@ fn an_address_is_kept_while_one_of_its_paths_is() {
     let mut bench = Bench::new();
     bench.add(1);
     let remote = address(5_000);
-    let path_to = |last: u8| Path {
-        remote,
-        local: Some(LocalAddress {
-            ip: Ipv4Addr::new(10, 0, 0, last).into(),
-            interface: 0,
-        }),
+    let path_to = |last: u8| {
+        let ip = Ipv4Addr::new(10, 0, 0, last).into();
+        Path::direct(remote, Some(LocalAddress { ip, interface: 0 }))
     };
     // More paths than are remembered: one from the address, then others from elsewhere.
     assert_eq!(bench.check_on(1, path_to(1)), 1);

@@ -1,0 +1,54 @@
+//! What comes to the TURN server: taken out of its wrapping, or answered.
+
+use super::Shard;
+use crate::transport::demux;
+use crate::transport::io::Path;
+use crate::transport::stun::RESPONSE_LEN_MAX;
+use crate::transport::turn::Handled;
+use std::time::Instant;
+
+impl Shard {
+    /// Takes in channel data: the packet path.
+    pub(super) fn handle_channel_data(&mut self, slot: usize, path: Path, now: Instant) {
+        let (_, data) = self.inbox.datagram(slot);
+        let handled = self.port.turn.handle_channel_data(data, path);
+        self.conclude_turn(handled, slot, now);
+    }
+
+    /// Takes in a message of a TURN method, and answers it.
+    pub(super) fn handle_turn(&mut self, slot: usize, path: Path, now: Instant) {
+        let (_, data) = self.inbox.datagram(slot);
+        let mut response = [0; RESPONSE_LEN_MAX];
+        let turn = &mut self.port.turn;
+        let handled = turn.handle_message(data, path, now, &mut response);
+        if let Handled::Answer(len) = handled {
+            self.counters.turn_answered.add(1);
+            self.port.push(&response[..len], path);
+        }
+        self.conclude_turn(handled, slot, now);
+        self.forget_relays();
+    }
+
+    fn conclude_turn(&mut self, handled: Handled, slot: usize, now: Instant) {
+        match handled {
+            Handled::Answer(_) => {}
+            Handled::Inner(range, path) => {
+                self.inbox.unwrap(slot, range, path);
+                let (_, data) = self.inbox.datagram(slot);
+                let kind = demux::classify(data);
+                self.handle_datagram(kind, slot, path, now);
+            }
+            Handled::Malformed => self.counters.stun_malformed.add(1),
+            Handled::Refused => self.counters.turn_refused.add(1),
+        }
+    }
+
+    /// Forgets the paths through allocations that have ended.
+    pub(super) fn forget_relays(&mut self) {
+        while let Some(ended) = self.port.turn.poll_ended() {
+            if let Some(Some(peer)) = self.peers.get_mut(ended.owner) {
+                peer.ice.forget(ended.relayed);
+            }
+        }
+    }
+}
