@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 use snug_protocol::{
     Bitrates, ClientEvent, EndpointMetadata, PeerId, PresenceState, SdpAnswer, SdpOffer,
-    ServerEvent, TrackId, TrackMetadata, TrackSource,
+    ServerEvent, TrackId, TrackMetadata, TrackSource, TurnServer,
 };
 
 use crate::Kind;
@@ -31,6 +31,8 @@ pub(crate) use roster::{RemoteTrack, Roster};
 pub(crate) enum Output {
     /// Say this to the room.
     Send(ClientEvent),
+    /// Reach the room through these relays from the next offer on, and in no other way.
+    Relay(Vec<TurnServer>),
     /// Write an offer with room for so many tracks, and report it with [`Session::handle_offer`].
     Offer {
         /// Number of the negotiation.
@@ -220,6 +222,10 @@ impl Session {
                     .push_back(Output::End(Ending::Refused { code, message }));
             }
             ServerEvent::OfferData(data) => {
+                if !data.integrated_turn_servers.is_empty() {
+                    let servers = data.integrated_turn_servers;
+                    self.outputs.push_back(Output::Relay(servers));
+                }
                 let counts = [data.tracks_types.audio, data.tracks_types.video];
                 let step = self
                     .negotiation

@@ -9,10 +9,12 @@
 //!   announced in the answer.
 //! - The library's callbacks run on its driver: they never wait, they put events into a lane.
 
+mod answer;
 mod engine;
 mod feedback;
 mod fingerprint;
 mod local_track;
+mod relay;
 mod runtime;
 
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use std::time::Instant;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use snug_protocol::TurnServer;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
@@ -33,9 +36,11 @@ use webrtc::peer_connection::{
 pub(crate) use feedback::Feedback;
 pub(crate) use local_track::{LocalTrack, MediaPacket};
 
+use answer::with_track_names;
 use engine::LocalAddress;
 use feedback::FeedbackTap;
 use fingerprint::Announced;
+use relay::Relays;
 use runtime::Tasks;
 
 /// Room for state changes and new tracks between two looks of the participant: a room of a
@@ -100,6 +105,7 @@ pub(crate) struct Transport {
     address: LocalAddress,
     slots: [usize; 2],
     announced: Option<Announced>,
+    relays: Relays,
     feedback_dropped: Arc<AtomicU64>,
     // Last, so that the tasks end after the connection is let go.
     _tasks: Tasks,
@@ -120,12 +126,15 @@ impl Transport {
         let address = LocalAddress::new(signalling);
         let tasks = Tasks::default();
         let handler = Arc::new(Handler { lane: event_lane });
-        let connection = engine::build(address.clone(), handler, tap, tasks.runtime()).await?;
+        let relays = Relays::default();
+        let runtime = tasks.runtime(relays.in_use());
+        let connection = engine::build(address.clone(), handler, tap, runtime).await?;
         let transport = Self {
             connection,
             address,
             slots: [0; 2],
             announced: None,
+            relays,
             feedback_dropped,
             _tasks: tasks,
         };
@@ -140,6 +149,21 @@ impl Transport {
         stream: &str,
     ) -> Result<LocalTrack, TransportError> {
         Ok(LocalTrack::add(&*self.connection, kind, stream).await?)
+    }
+
+    /// Reaches the other side through these relays only, from the next offer on that gathers:
+    /// the first one, and each that restarts ICE. What was said before is replaced.
+    ///
+    /// # Errors
+    /// What the library says of a server that it cannot use.
+    pub(crate) async fn relay_through(
+        &mut self,
+        servers: &[TurnServer],
+    ) -> Result<(), TransportError> {
+        if let Some(configuration) = self.relays.update(servers) {
+            self.connection.set_configuration(configuration).await?;
+        }
+        Ok(())
     }
 
     /// Writes an offer that can receive `audio` and `video` tracks (never fewer than before, at
@@ -169,7 +193,7 @@ impl Transport {
     pub(crate) async fn apply_answer(&mut self, sdp: &str) -> Result<(), TransportError> {
         self.announced = Some(Announced::in_sdp(sdp));
         self.check_fingerprint().await?;
-        let answer = RTCSessionDescription::answer(sdp.to_owned())?;
+        let answer = RTCSessionDescription::answer(with_track_names(sdp))?;
         Ok(self.connection.set_remote_description(answer).await?)
     }
 

@@ -24,6 +24,7 @@ pub mod display;
 pub mod fft;
 pub mod fixtures;
 pub mod lane;
+pub mod membrane;
 pub mod netns;
 pub mod process;
 pub mod proxy;

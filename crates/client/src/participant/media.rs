@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use snug_protocol::PeerId;
+use snug_protocol::{PeerId, TurnServer};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::RTCPeerConnectionState;
 
@@ -21,6 +21,27 @@ pub(super) enum MediaInput {
     Feedback(Feedback),
 }
 
+/// What an offer is to hold, and the number of its negotiation.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) number: u64,
+    pub(super) audio: usize,
+    pub(super) video: usize,
+    pub(super) roll_back: bool,
+}
+
+/// An offer that is not made yet.
+pub(super) struct HeldOffer {
+    wanted: Wanted,
+    /// When it is made in any case.
+    pub(super) until: Instant,
+}
+
+/// How long an offer that restarts ICE waits for the handshake of the connection. The restart
+/// would throw away what is on its way of it, and the library repeats nothing for a second. A
+/// server of the Membrane family waits five for the offer.
+const HOLD_MAX: Duration = Duration::from_secs(2);
+
 /// One media connection and what hangs on it.
 pub(super) struct Media {
     pub(super) transport: Transport,
@@ -33,12 +54,19 @@ pub(super) struct Media {
     pub(super) connect_by: Option<Instant>,
     /// The next offer restarts ICE.
     pub(super) restart: bool,
+    /// A server of the Membrane family waits for a new ICE generation after each offer, and takes
+    /// a relayed path only when it is another one than before; a Snug server wants neither.
+    restarts_always: bool,
+    /// An offer was answered on this connection.
+    answered: bool,
+    /// An offer that waits for the handshake under way.
+    pub(super) held: Option<HeldOffer>,
     /// All our tracks are in one stream, so that browsers play them in step.
     stream: String,
 }
 
 impl Media {
-    async fn open(local: SocketAddr) -> Result<Self, TransportError> {
+    async fn open(local: SocketAddr, is_snug: bool) -> Result<Self, TransportError> {
         let (transport, lanes) = Transport::open(local).await?;
         Ok(Self {
             transport,
@@ -48,6 +76,9 @@ impl Media {
             verified: false,
             connect_by: None,
             restart: false,
+            restarts_always: !is_snug,
+            answered: false,
+            held: None,
             stream: uuid::Uuid::new_v4().to_string(),
         })
     }
@@ -86,13 +117,19 @@ impl Media {
 }
 
 impl Room {
-    /// Begins anew in the room, on a new media connection.
-    pub(super) async fn start_over(&mut self, local: SocketAddr) -> Result<(), Error> {
+    /// Begins anew in the room, on a new media connection; what that does depends on whether
+    /// the server `is_snug`.
+    pub(super) async fn start_over(
+        &mut self,
+        local: SocketAddr,
+        is_snug: bool,
+    ) -> Result<(), Error> {
         self.local.withdraw();
         if let Some(media) = self.media.take() {
             media.close().await;
         }
-        let media = Media::open(local).await.map_err(|error| self.name(error))?;
+        let opened = Media::open(local, is_snug).await;
+        let media = opened.map_err(|error| self.name(error))?;
         self.media = Some(media);
         self.session.connect();
         Ok(())
@@ -159,6 +196,7 @@ impl Room {
         for track in waiting {
             self.receive(track).await;
         }
+        self.make_held_offer().await;
         Ok(())
     }
 
@@ -176,44 +214,74 @@ impl Room {
         }
     }
 
-    pub(super) async fn make_offer(
-        &mut self,
-        number: u64,
-        audio: usize,
-        video: usize,
-        roll_back: bool,
-    ) {
-        let made = self.try_offer(audio, video, roll_back).await;
+    /// Reaches the room through these relays from the next offer on.
+    pub(super) async fn relay_through(&mut self, servers: &[TurnServer]) {
+        let Some(media) = &mut self.media else {
+            return;
+        };
+        if let Err(error) = media.transport.relay_through(servers).await {
+            tracing::warn!(%error, "the relays of the server are of no use");
+        }
+    }
+
+    /// Makes an offer, now or when the handshake under way is complete.
+    pub(super) async fn make_offer(&mut self, wanted: Wanted) {
+        let now = Instant::now();
+        if let Some(media) = &mut self.media
+            && media.restarts_always
+            && media.answered
+            && !media.verified
+            && media.held.as_ref().is_none_or(|held| now < held.until)
+        {
+            let until = media
+                .held
+                .as_ref()
+                .map_or(now + HOLD_MAX, |held| held.until);
+            media.held = Some(HeldOffer { wanted, until });
+            return;
+        }
+        let made = self.try_offer(wanted).await;
         match made {
             Ok(Some(sdp)) => {
                 let sections = self.local.sections().await;
-                self.session.handle_offer(number, sdp, &sections);
+                self.session.handle_offer(wanted.number, sdp, &sections);
             }
-            Ok(None) => self.session.handle_failed(number),
+            Ok(None) => self.session.handle_failed(wanted.number),
             Err(error) => {
                 tracing::warn!(%error, "no offer can be made");
-                self.session.handle_failed(number);
+                self.session.handle_failed(wanted.number);
             }
         }
     }
 
+    /// Makes the offer that waited, if any.
+    pub(super) async fn make_held_offer(&mut self) {
+        let held = self.media.as_mut().and_then(|media| media.held.as_ref());
+        if let Some(wanted) = held.map(|held| held.wanted) {
+            self.make_offer(wanted).await;
+        }
+    }
+
     /// Makes an offer; `None` when there is nothing at all to offer.
-    async fn try_offer(
-        &mut self,
-        audio: usize,
-        video: usize,
-        roll_back: bool,
-    ) -> Result<Option<String>, TransportError> {
+    async fn try_offer(&mut self, wanted: Wanted) -> Result<Option<String>, TransportError> {
         let Some(media) = &mut self.media else {
             return Ok(None);
         };
+        let Wanted {
+            audio,
+            video,
+            roll_back,
+            ..
+        } = wanted;
+        media.held = None;
         if roll_back {
             media.transport.roll_back().await?;
         }
         if audio + video == 0 && !media.transport.has_sections().await {
             return Ok(None);
         }
-        let restart = std::mem::take(&mut media.restart) && media.verified;
+        let moved = std::mem::take(&mut media.restart) && media.verified;
+        let restart = moved || (media.restarts_always && media.answered);
         media.transport.offer(audio, video, restart).await.map(Some)
     }
 
@@ -223,6 +291,7 @@ impl Room {
         };
         match media.transport.apply_answer(sdp).await {
             Ok(()) => {
+                media.answered = true;
                 if !media.verified {
                     let by = Instant::now() + self.timeouts.media;
                     media.connect_by.get_or_insert(by);

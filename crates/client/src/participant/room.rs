@@ -9,7 +9,7 @@ use snug_protocol::{PeerId, SnugEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::local::Local;
-use super::media::{Media, MediaInput};
+use super::media::{Media, MediaInput, Wanted};
 use super::{Asked, Command};
 use crate::connect::{Connector, KeyStanding};
 use crate::event::{Event, Happening};
@@ -175,7 +175,9 @@ impl Room {
     fn deadline(&self) -> Instant {
         let liveness = self.liveness.as_ref().and_then(Liveness::deadline);
         let media = self.media.as_ref().and_then(|media| media.connect_by);
-        let others = [liveness, media, self.let_in_by];
+        let held = self.media.as_ref().and_then(|media| media.held.as_ref());
+        let held = held.map(|held| held.until);
+        let others = [liveness, media, self.let_in_by, held];
         others
             .into_iter()
             .flatten()
@@ -204,7 +206,7 @@ impl Room {
             Input::Asked(Some(Command::Keyframe(track))) => self.subscriber.want_keyframe(&track),
             Input::Asked(_) => {}
             Input::Watched(watched) => self.subscriber.watch(watched),
-            Input::Due => self.handle_due()?,
+            Input::Due => self.handle_due().await?,
         }
         self.settle().await?;
         if std::mem::take(&mut self.stats_stale) {
@@ -213,8 +215,12 @@ impl Room {
         Ok(())
     }
 
-    fn handle_due(&mut self) -> Result<(), Error> {
+    async fn handle_due(&mut self) -> Result<(), Error> {
         let now = Instant::now();
+        let held = self.media.as_ref().and_then(|media| media.held.as_ref());
+        if held.is_some_and(|held| held.until <= now) {
+            self.make_held_offer().await;
+        }
         if let Some(liveness) = &mut self.liveness {
             liveness.handle_timeout(now);
         }
@@ -330,7 +336,8 @@ impl Room {
             }
         } else {
             self.let_in_by = Some(now + self.timeouts.answer);
-            self.start_over(admission.local).await?;
+            let is_snug = admission.reply.snug.is_some();
+            self.start_over(admission.local, is_snug).await?;
         }
         match &mut self.liveness {
             Some(liveness) => liveness.handle_admitted(resumed, now),
@@ -357,13 +364,20 @@ impl Room {
     async fn act(&mut self, output: Output) -> Result<(), Error> {
         match output {
             Output::Send(event) => self.signalling.say(Said::Media(event.to_json())),
+            Output::Relay(servers) => self.relay_through(&servers).await,
             Output::Offer {
                 number,
                 audio,
                 video,
                 roll_back,
             } => {
-                self.make_offer(number, audio, video, roll_back).await;
+                let wanted = Wanted {
+                    number,
+                    audio,
+                    video,
+                    roll_back,
+                };
+                self.make_offer(wanted).await;
             }
             Output::Answer { number, sdp } => self.apply_answer(number, &sdp).await?,
             Output::Candidate(candidate) => self.add_candidate(&candidate).await,

@@ -150,6 +150,21 @@ fn the_count_of_receiving_sections_never_falls_and_is_bounded() {
 }
 
 #[test]
+fn relays_come_before_the_offer_that_needs_them() {
+    let mut session = joined();
+    let server = json!({"serverAddr": "192.0.2.1", "serverPort": 3478, "transport": "tcp",
+        "username": "1:me", "password": "hush"});
+    let data = json!({"tracksTypes": {"audio": 1, "video": 0}, "integratedTurnServers": [server]});
+    let event = json!({"type": "custom", "data": {"type": "offerData", "data": data}});
+    let outputs = say(&mut session, event);
+    assert!(
+        matches!(&outputs[..], [Output::Relay(servers), Output::Offer { audio: 1, .. }]
+            if servers[0].server_addr == "192.0.2.1"),
+        "{outputs:?}"
+    );
+}
+
+#[test]
 fn others_and_their_tracks_come_and_go() {
     let mut session = joined();
     let added = json!({"type": "endpointAdded",

@@ -111,6 +111,9 @@ pub(super) async fn build(
             Some(ICE_FAILED_AFTER),
             Some(ICE_KEEPALIVE),
         )
+        // By default a relayed path waits two seconds for a better one, which never comes to
+        // somebody who is told to use relays only.
+        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         .with_write_ssrc_attributes_for_simulcast(true)
         // Checked by us, where a mismatch gets a name: see `fingerprint`.
         .with_disable_certificate_fingerprint_verification(true)

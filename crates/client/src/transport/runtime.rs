@@ -2,19 +2,31 @@
 //!
 //! `webrtc` detaches its driver when a connection is dropped without `close()`. Here every task is
 //! kept, and dropping the [`Tasks`] ends them: drop means gone.
+//!
+//! And `webrtc` lets a packet for a relay lie until something else wakes its driver: what one turn
+//! of the driver's loop hands to the relay's client, only the next one sends. A quiet connection
+//! waited for 200 ms at each step of its handshake, and the end of a picture for the next sound. So
+//! the sockets of a relayed connection wake the driver themselves, every few milliseconds.
 
+use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, Sleep};
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
-    TokioRuntime,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
+    TokioRuntime, Transmit,
 };
+
+/// Longest time that a packet for a relay lies in the driver.
+const NUDGE_INTERVAL: Duration = Duration::from_millis(4);
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -23,10 +35,12 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Tasks(Arc<Mutex<Vec<AbortHandle>>>);
 
 impl Tasks {
-    /// Returns a runtime whose tasks end with this owner.
-    pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
+    /// Returns a runtime whose tasks end with this owner, and whose sockets keep the driver awake
+    /// while it is `relayed`.
+    pub(super) fn runtime(&self, relayed: Arc<AtomicBool>) -> Arc<dyn Runtime> {
         Arc::new(OwnedRuntime {
             tasks: Arc::clone(&self.0),
+            relayed,
         })
     }
 }
@@ -47,6 +61,7 @@ impl Drop for Tasks {
 #[derive(Debug)]
 struct OwnedRuntime {
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
+    relayed: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -74,7 +89,11 @@ impl Runtime for OwnedRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(socket)
+        Ok(Arc::new(NudgingSocket {
+            socket: TokioRuntime.wrap_udp_socket(socket)?,
+            relayed: Arc::clone(&self.relayed),
+            nudge: Mutex::new(Box::pin(tokio::time::sleep(NUDGE_INTERVAL))),
+        }))
     }
 
     fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -109,5 +128,58 @@ impl Runtime for OwnedRuntime {
 
     fn name(&self) -> &'static str {
         "snug"
+    }
+}
+
+/// A socket that reports nothing every now and then while its connection is relayed, so that the
+/// driver goes through its loop.
+struct NudgingSocket {
+    socket: Arc<dyn AsyncUdpSocket>,
+    relayed: Arc<AtomicBool>,
+    nudge: Mutex<Pin<Box<Sleep>>>,
+}
+
+impl fmt::Debug for NudgingSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket.fmt(f)
+    }
+}
+
+impl AsyncUdpSocket for NudgingSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.socket.poll_send(cx, transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(received) = self.socket.poll_recv(cx, bufs, meta) {
+            return Poll::Ready(received);
+        }
+        if !self.relayed.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let mut nudge = self.nudge.lock().unwrap_or_else(PoisonError::into_inner);
+        if nudge.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        nudge.as_mut().reset(Instant::now() + NUDGE_INTERVAL);
+        // The driver takes this as passing, and looks around before it comes back.
+        Poll::Ready(Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.socket.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.socket.max_gro_segments()
     }
 }

@@ -60,7 +60,7 @@ impl Answerer {
         });
         let tap = FeedbackTap::new(feedback_lane, Arc::new(AtomicU64::new(0)));
         let address = LocalAddress::new("127.0.0.1:1".parse().unwrap());
-        let connection = engine::build(address, handler, tap, tasks.runtime())
+        let connection = engine::build(address, handler, tap, tasks.runtime(Arc::default()))
             .await
             .unwrap();
         Self {
