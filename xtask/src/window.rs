@@ -42,6 +42,8 @@ const OWN_SETTINGS: &str = r#"{ "name": "Ada", "camera": { "kind": "test_pattern
 /// Installs what is missing, builds, and opens the window; `arguments` are the app's.
 pub fn run(arguments: &[&str]) -> Result<()> {
     prepare()?;
+    // Cargo's own `run` wants `--` before them; here it is neither needed nor in the way.
+    let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
     let mut app = program(built("snug"));
     app.args(arguments);
     println!("Opening the window: {}", show(&app));
