@@ -25,6 +25,8 @@ pub const PAYLOAD_FEEDBACK: u8 = 206;
 const NACK_FORMAT: u8 = 1;
 const PLI_FORMAT: u8 = 1;
 const FIR_FORMAT: u8 = 4;
+/// Application layer feedback, which REMB is (RFC 4585 section 6.4).
+const APPLICATION_FORMAT: u8 = 15;
 const SDES_CNAME: u8 = 1;
 const REPORT_BLOCK_LEN: usize = 24;
 

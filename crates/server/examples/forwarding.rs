@@ -182,6 +182,7 @@ fn set_media(transport: &Transport, guest: &Guest, is_publisher: bool) {
         payload_type: 96,
         rtx_payload_type: None,
         extensions,
+        bitrate_max: None,
     };
     let subscribe = Subscribe {
         track: CAMERA,
@@ -191,6 +192,7 @@ fn set_media(transport: &Transport, guest: &Guest, is_publisher: bool) {
         payload_type: 96,
         rtx_payload_type: None,
         extensions,
+        target: None,
     };
     let (publish, subscribe) = if is_publisher {
         (vec![publish], vec![])

@@ -23,7 +23,9 @@ use tokio::sync::oneshot;
 
 use crate::negotiation::Offer;
 use crate::registry::Rooms;
-use crate::room_task::{HangUp, Letter, Newcomer, RoomHandle, RoomMessage, Said, SaidOffer};
+use crate::room_task::{
+    HangUp, Letter, Newcomer, OfferedTracks, RoomHandle, RoomMessage, Said, SaidOffer,
+};
 use crate::socket::{Application, Connect, Join, Refused};
 use crate::transport::IceCredentials;
 use crate::turn_servers::TurnServers;
@@ -263,8 +265,11 @@ fn said(event: ClientEvent) -> Said {
     match event {
         ClientEvent::SdpOffer(offer) => Said::Offer(Box::new(SaidOffer {
             offer: Offer::parse(&offer.sdp),
-            own: offer.mid_to_track_id,
-            metadata: offer.track_id_to_track_metadata,
+            about: OfferedTracks {
+                own: offer.mid_to_track_id,
+                metadata: offer.track_id_to_track_metadata,
+                bitrates: offer.track_id_to_track_bitrates,
+            },
             fresh_ice: IceCredentials::random(&mut rand::rng()),
         })),
         event => Said::Event(event),

@@ -25,7 +25,7 @@ use snug_room::{Admission, Lease, RoomId, Seat};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use call::{HangUp, Said, SaidOffer};
+pub(crate) use call::{HangUp, OfferedTracks, Said, SaidOffer};
 pub(crate) use letter::Letter;
 pub(crate) use site::{Keys, Newcomer, Site};
 

@@ -25,7 +25,9 @@ mod turn;
 pub use command::{IceCredentials, RejectReason, TransportCommand, TransportEvent};
 pub use counters::{Counter, Counters};
 pub use handle::{SendError, TransportHandle};
-pub use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, RoomKey, Subscribe, TrackKey};
+pub use snug_sfu::{
+    Encoding, ExtensionIds, Kind, LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
+};
 pub use turn::RelayAccess;
 
 use dtls::Identity;

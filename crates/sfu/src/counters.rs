@@ -33,6 +33,8 @@ pub struct Counters {
     pub refused_publications: u64,
     /// Subscriptions ignored: an illegal mid, or too many.
     pub refused_subscriptions: u64,
+    /// Notices dropped because the control side takes none.
+    pub notices_dropped: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -54,6 +56,7 @@ impl std::ops::AddAssign for Counters {
             malformed_rtcp,
             refused_publications,
             refused_subscriptions,
+            notices_dropped,
         } = other;
         self.received += received;
         self.forwarded += forwarded;
@@ -70,5 +73,6 @@ impl std::ops::AddAssign for Counters {
         self.malformed_rtcp += malformed_rtcp;
         self.refused_publications += refused_publications;
         self.refused_subscriptions += refused_subscriptions;
+        self.notices_dropped += notices_dropped;
     }
 }

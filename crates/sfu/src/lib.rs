@@ -6,8 +6,10 @@
 //! sockets, encryption and the clock: peers and tracks are dense keys, the time is an argument.
 //! The packet path allocates nothing and is linear in the number of subscribers.
 //!
-//! Where the next parts join: a choice of layers per subscriber replaces the one of the track in
-//! `selector`; a retransmission ring is filled in [`Router::handle_rtp`] and served where
+//! Which encoding of a track each subscriber is shown is decided in `selector`; what people have
+//! to know of that comes out as [`Notice`]s.
+//!
+//! Where the next parts join: a retransmission ring is filled in [`Router::handle_rtp`] and served where
 //! [`Router::handle_rtcp`] now counts NACKs; transport-wide sequence numbers are one more
 //! extension in `subscription`, and their feedback one more RTCP packet.
 //!
@@ -27,6 +29,7 @@
 //!     payload_type: 111,
 //!     rtx_payload_type: None,
 //!     extensions: ExtensionIds::default(),
+//!     bitrate_max: None,
 //! };
 //! let subscribe = Subscribe {
 //!     track,
@@ -36,6 +39,7 @@
 //!     payload_type: 100,
 //!     rtx_payload_type: None,
 //!     extensions: ExtensionIds::default(),
+//!     target: None,
 //! };
 //! router.set_media(speaker, vec![publish], vec![], now);
 //! router.set_media(listener, vec![], vec![subscribe], now);
@@ -63,6 +67,7 @@ mod counters;
 mod key;
 mod keyframe;
 mod media;
+mod notice;
 mod output;
 mod reception;
 mod rewrite;
@@ -70,9 +75,11 @@ mod router;
 mod selector;
 mod subscription;
 mod track;
+mod voice;
 
 pub use counters::Counters;
 pub use key::{PeerKey, RoomKey, TrackKey};
 pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe};
+pub use notice::{LayerReason, Notice};
 pub use output::Output;
 pub use router::{Arrival, Forwarded, Router};

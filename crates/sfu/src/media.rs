@@ -31,6 +31,16 @@ pub struct Encoding {
     pub ssrc: Option<u32>,
     /// The source of its retransmissions, when the SDP names it.
     pub rtx_ssrc: Option<u32>,
+    /// Whether its sender says that it sends nothing of it at present. It is shown to nobody then
+    /// who can be shown another one.
+    pub is_disabled: bool,
+}
+
+impl Encoding {
+    /// Tells whether both are the same stream of packets, disabled or not.
+    pub(crate) fn is_same_stream(&self, other: &Self) -> bool {
+        (self.rid, self.ssrc, self.rtx_ssrc) == (other.rid, other.ssrc, other.rtx_ssrc)
+    }
 }
 
 /// The ids that a media section's `a=extmap` lines give to the header extensions in use,
@@ -68,6 +78,9 @@ pub struct Publish {
     pub rtx_payload_type: Option<u8>,
     /// The sender's header extension ids.
     pub extensions: ExtensionIds,
+    /// How many bits a second the sender may use for it, where it asked to be told
+    /// (`goog-remb`).
+    pub bitrate_max: Option<u64>,
 }
 
 /// A track that a peer receives.
@@ -87,4 +100,6 @@ pub struct Subscribe {
     pub rtx_payload_type: Option<u8>,
     /// The receiver's header extension ids.
     pub extensions: ExtensionIds,
+    /// The best encoding that the receiver wants to see; none means the best there is.
+    pub target: Option<Rid>,
 }

@@ -35,6 +35,15 @@ pub enum Output {
         /// What is reported.
         block: ReportBlock,
     },
+    /// A publisher learns how much it may send.
+    Estimate {
+        /// The publisher.
+        to: PeerKey,
+        /// One of its sources; the estimate is for all of them.
+        ssrc: u32,
+        /// Bits a second.
+        bitrate: u64,
+    },
 }
 
 impl Output {
@@ -43,7 +52,8 @@ impl Output {
         match self {
             Self::KeyframeRequest { to, .. }
             | Self::SenderReport { to, .. }
-            | Self::ReceiverReport { to, .. } => *to,
+            | Self::ReceiverReport { to, .. }
+            | Self::Estimate { to, .. } => *to,
         }
     }
 
@@ -54,12 +64,12 @@ impl Output {
     pub fn write(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         match self {
             Self::KeyframeRequest { ssrc, .. } => {
-                // A compound starts with a report where reduced size was not negotiated
-                // (RFC 3550 section 6.1, RFC 5506 section 4.2): an empty one costs 8 bytes.
-                if writer.is_empty() {
-                    writer.receiver_report(SERVER_SSRC, &[])?;
-                }
+                lead(writer)?;
                 writer.pli(SERVER_SSRC, *ssrc)
+            }
+            Self::Estimate { ssrc, bitrate, .. } => {
+                lead(writer)?;
+                writer.remb(SERVER_SSRC, *ssrc, *bitrate)
             }
             Self::SenderReport {
                 publisher, report, ..
@@ -73,6 +83,15 @@ impl Output {
                 writer.receiver_report(SERVER_SSRC, std::slice::from_ref(block))
             }
         }
+    }
+}
+
+/// Starts a compound with a report, as it must where reduced size was not negotiated
+/// (RFC 3550 section 6.1, RFC 5506 section 4.2): an empty one costs 8 bytes.
+fn lead(writer: &mut Writer<'_>) -> Result<(), Error> {
+    match writer.is_empty() {
+        true => writer.receiver_report(SERVER_SSRC, &[]),
+        false => Ok(()),
     }
 }
 

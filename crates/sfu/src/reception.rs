@@ -79,11 +79,6 @@ impl Reception {
         self.report
     }
 
-    /// Returns when the last packet arrived.
-    pub(crate) fn last_at(&self) -> Option<Instant> {
-        self.last.map(|(at, _)| at)
-    }
-
     /// Makes the next report block, or none before the first packet.
     pub(crate) fn next_report(&mut self, ssrc: u32, now: Instant) -> Option<ReportBlock> {
         let (first, highest) = (self.first?, self.unwrapper.highest()?);

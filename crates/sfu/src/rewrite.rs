@@ -25,6 +25,8 @@ pub(crate) struct Numbers {
     /// VP8 picture id and TL0PICIDX, zero where the descriptor has none.
     pub(crate) picture_id: u16,
     pub(crate) tl0_picture_index: u8,
+    /// Whether it carries anything of a picture; padding does not, and moves only the sequence.
+    pub(crate) has_picture: bool,
 }
 
 /// The state of one outgoing source.
@@ -93,12 +95,17 @@ impl Rewriter {
                 _ => {}
             }
         }
-        let output = Numbers {
+        let mut output = Numbers {
             sequence: input.sequence.wrapping_add(self.sequence_offset),
             timestamp: input.timestamp.wrapping_add(self.timestamp_offset),
             picture_id: input.picture_id.wrapping_add(self.picture_offset) & PICTURE_ID_MASK,
             tl0_picture_index: input.tl0_picture_index.wrapping_add(self.tl0_offset),
+            has_picture: input.has_picture,
         };
+        if let Some((newest, _)) = self.newest.filter(|_| !input.has_picture) {
+            output.picture_id = newest.picture_id;
+            output.tl0_picture_index = newest.tl0_picture_index;
+        }
         let is_newest = self
             .newest
             .is_none_or(|(newest, _)| output.sequence.is_newer_than(newest.sequence));
@@ -129,6 +136,7 @@ mod tests {
             timestamp: RtpTime(timestamp),
             picture_id: 0,
             tl0_picture_index: 0,
+            has_picture: true,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::keyframe::Reason;
 use crate::rewrite::Numbers;
 use crate::subscription::{Admission, Outgoing};
 use crate::track::{Claim, Published, Track};
-use crate::{Counters, Kind, Output, PeerKey, TrackKey};
+use crate::{Counters, Kind, Notice, Output, PeerKey, TrackKey};
 use snug_rtp::Packet;
 use snug_rtp::vp8::Descriptor;
 use std::collections::{HashMap, VecDeque};
@@ -21,6 +21,10 @@ use std::time::Instant;
 /// retransmissions.
 const ROUTES_MAX: usize = 128;
 
+/// The most notices that wait for the control side: a room of 100 whose speaker's encodings all
+/// change twice before it looks. It looks several times a second.
+const NOTICES_MAX: usize = 256;
+
 /// Decides for one room. See the crate's example.
 #[derive(Debug, Default)]
 pub struct Router {
@@ -28,6 +32,7 @@ pub struct Router {
     track_index: HashMap<TrackKey, usize>,
     peers: HashMap<PeerKey, Peer>,
     outputs: VecDeque<Output>,
+    notices: VecDeque<Notice>,
     counters: Counters,
     next_tick: Option<Instant>,
     ticks: u64,
@@ -126,8 +131,13 @@ impl Router {
         self.counters.received += 1;
         published
             .selector
-            .handle_packet(source_index, &published.sources, now);
+            .handle_packet(source_index, header.marker, now);
         let (by, kind) = (published.by, published.kind);
+        if kind == Kind::Audio
+            && let Some(notice) = published.listen(packet, now)
+        {
+            note(&mut self.notices, notice, &mut self.counters);
+        }
         let source = published.sources.get_mut(source_index)?;
         let clock_rate = kind.clock_rate();
         source
@@ -165,10 +175,13 @@ impl Router {
         if !subscription.is_connected {
             return None;
         }
-        match subscription.admit(arrival, published.selector.wanted()) {
+        match subscription.admit(arrival, published) {
             Admission::Forward => {}
             Admission::Switch => {
                 subscription.switch(published, arrival, now);
+                if let Some(notice) = subscription.layer_to_tell(published) {
+                    note(&mut self.notices, notice, &mut self.counters);
+                }
                 let clock = published.sources[arrival.source].reception.clock();
                 if let Some(point) = clock {
                     let point = point.at(now, arrival.kind.clock_rate());
@@ -216,6 +229,16 @@ impl Router {
         self.outputs.pop_front()
     }
 
+    /// Returns the next thing that the control side should know.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Takes a notice back that could not be delivered now.
+    pub fn return_notice(&mut self, notice: Notice) {
+        self.notices.push_front(notice);
+    }
+
     /// Asks the publisher of an encoding for a keyframe, when the throttle allows.
     fn want_keyframe(&mut self, track: usize, source: usize, reason: Reason, now: Instant) {
         let published = self.tracks.get_mut(track).and_then(Option::as_mut);
@@ -261,6 +284,17 @@ impl Router {
     }
 }
 
+/// Keeps a notice until the control side takes it.
+fn note(notices: &mut VecDeque<Notice>, notice: Notice, counters: &mut Counters) {
+    // What is newer about the same matter makes the older one untrue.
+    notices.retain(|kept| !notice.replaces(kept));
+    if notices.len() < NOTICES_MAX {
+        notices.push_back(notice);
+    } else {
+        counters.notices_dropped += 1;
+    }
+}
+
 /// Finds the track that a packet of a new source belongs to: by its extensions, else by a
 /// payload type that only one of the peer's tracks uses.
 fn learn(tracks: &[Option<Track>], peer: &Peer, packet: &Packet<'_>) -> Option<Route> {
@@ -300,6 +334,7 @@ impl Arrival {
             tl0_picture_index: descriptor
                 .and_then(|descriptor| descriptor.tl0_picture_index)
                 .unwrap_or(0),
+            has_picture: descriptor.is_some(),
         };
         let can_start = match kind {
             Kind::Audio => !payload.is_empty(),

@@ -1,43 +1,73 @@
-//! Which encoding of a track to forward.
+//! Which encoding of a track a subscriber is to be shown.
 //!
-//! Now one choice serves every subscriber: the best encoding that is alive. A choice for each
-//! subscriber (by the size it shows and the bandwidth it has) replaces it here, behind the same
-//! question.
+//! Rules: never a better one than it wants, and of those the best that is alive; when none of
+//! those is, the least of the better ones. An encoding is dead when its sender says that it is
+//! disabled. Senders also stop encodings without a word, when their network is too slow for all
+//! of them: one counts as dead when it is silent while the others go on. The others' frames are
+//! the clock, because a resting screen sends seldom, but all its encodings at once.
 
-use crate::track::Source;
+use crate::track::{ENCODINGS_MAX, Source};
 use std::time::{Duration, Instant};
 
-/// How long an encoding may be silent and still count as alive. Encoders send at least some
-/// frames a second unless they are switched off.
-const SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How long an encoding may be silent while others go on. A dead one is a still picture, and
+/// the change to another takes a keyframe's round trip more, which must stay below a second.
+const SILENCE_MAX: Duration = Duration::from_millis(500);
 
-/// Chooses among a track's encodings.
+/// How many frames of others it may miss: three of each of two others.
+const FRAMES_MISSED_MAX: u8 = 6;
+
+/// Knows which of a track's encodings are alive.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Selector {
-    best: Option<usize>,
+    pulses: [Pulse; ENCODINGS_MAX],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Pulse {
+    /// When it last sent anything; none while it counts as dead.
+    alive_at: Option<Instant>,
+    /// Frames that others ended since then.
+    missed: u8,
 }
 
 impl Selector {
-    /// Returns the index of the encoding to forward, once one is known.
-    pub(crate) fn wanted(&self) -> Option<usize> {
-        self.best
+    /// Returns the index of the encoding to show to somebody who wants none better than
+    /// `limit`, once one is known.
+    pub(crate) fn wanted(&self, limit: usize, sources: &[Source]) -> Option<usize> {
+        let is_alive = |index: &usize| self.pulses[*index].alive_at.is_some();
+        let is_meant = |index: &usize| is_alive(index) && !sources[*index].encoding.is_disabled;
+        let count = sources.len().min(ENCODINGS_MAX);
+        let split = count.min(limit + 1);
+        (0..split)
+            .rev()
+            .find(is_meant)
+            .or_else(|| (split..count).find(is_meant))
+            .or_else(|| (0..count).rev().find(is_alive))
     }
 
-    /// Notes a packet of the encoding `index`; later encodings are better.
-    pub(crate) fn handle_packet(&mut self, index: usize, sources: &[Source], now: Instant) {
-        let is_better = self.best.is_none_or(|best| index > best);
-        let is_needed = || {
-            let best = self.best.and_then(|best| sources.get(best));
-            best.and_then(|source| source.reception.last_at())
-                .is_none_or(|at| now.saturating_duration_since(at) > SILENCE_MAX)
-        };
-        if is_better || (self.best != Some(index) && is_needed()) {
-            self.best = Some(index);
+    /// Notes a packet of the encoding `index`.
+    pub(crate) fn handle_packet(&mut self, index: usize, ends_frame: bool, now: Instant) {
+        for (other, pulse) in self.pulses.iter_mut().enumerate() {
+            let Some(at) = pulse.alive_at.filter(|_| other != index) else {
+                continue;
+            };
+            pulse.missed = pulse.missed.saturating_add(u8::from(ends_frame));
+            if pulse.missed > FRAMES_MISSED_MAX && now.saturating_duration_since(at) > SILENCE_MAX {
+                *pulse = Pulse::default();
+            }
+        }
+        if let Some(pulse) = self.pulses.get_mut(index) {
+            *pulse = Pulse {
+                alive_at: Some(now),
+                missed: 0,
+            };
         }
     }
 
-    /// Forgets the choice, after the encodings changed.
-    pub(crate) fn reset(&mut self) {
-        self.best = None;
+    /// Tells whether the encoding `index` is alive.
+    pub(crate) fn is_alive(&self, index: usize) -> bool {
+        self.pulses
+            .get(index)
+            .is_some_and(|pulse| pulse.alive_at.is_some())
     }
 }

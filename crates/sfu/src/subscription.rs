@@ -4,9 +4,9 @@ use crate::reception::ClockPoint;
 use crate::rewrite::{Numbers, Rewriter};
 use crate::router::Arrival;
 use crate::track::{Published, Source};
-use crate::{ExtensionIds, Kind, PeerKey, Subscribe};
+use crate::{ExtensionIds, Kind, LayerReason, Notice, PeerKey, Subscribe};
 use snug_rtp::rtcp::SenderReport;
-use snug_rtp::{Fields, Mid, Packet, RtpTime, write_packet};
+use snug_rtp::{Fields, Mid, Packet, Rid, RtpTime, write_packet};
 use std::time::Instant;
 
 /// A subscriber of a track.
@@ -19,8 +19,12 @@ pub(crate) struct Subscription {
     mid: Mid,
     payload_type: u8,
     extensions: ExtensionIds,
+    /// The best encoding that the subscriber wants.
+    target: Option<Rid>,
     /// The encoding being forwarded.
     current: Option<usize>,
+    /// The encoding that the control side was last told.
+    told: Option<Rid>,
     outgoing: Outgoing,
 }
 
@@ -57,7 +61,9 @@ impl Subscription {
             mid,
             payload_type: subscribe.payload_type,
             extensions: subscribe.extensions,
+            target: subscribe.target,
             current: None,
+            told: None,
             outgoing,
         }
     }
@@ -67,6 +73,12 @@ impl Subscription {
         self.mid = mid;
         self.payload_type = subscribe.payload_type;
         self.extensions = subscribe.extensions;
+        self.target = subscribe.target;
+    }
+
+    /// Returns the best encoding that the subscriber wants; none means the best there is.
+    pub(crate) fn target(&self) -> Option<Rid> {
+        self.target
     }
 
     /// Waits for the next source, whatever it will be.
@@ -85,15 +97,41 @@ impl Subscription {
     }
 
     /// Decides about a packet.
-    pub(crate) fn admit(&self, arrival: &Arrival, wanted: Option<usize>) -> Admission {
-        let is_wanted = wanted == Some(arrival.source);
-        match self.current {
-            Some(current) if current == arrival.source => Admission::Forward,
-            _ if is_wanted && arrival.can_start => Admission::Switch,
-            None if is_wanted => Admission::AwaitPicture,
-            Some(_) if is_wanted => Admission::AwaitSwitch,
-            _ => Admission::NotWanted,
+    pub(crate) fn admit(&self, arrival: &Arrival, published: &Published) -> Admission {
+        if self.current == Some(arrival.source) {
+            return Admission::Forward;
         }
+        if published.wanted(self.target) != Some(arrival.source) {
+            return Admission::NotWanted;
+        }
+        match self.current {
+            _ if arrival.can_start => Admission::Switch,
+            // A picture that stands still is as bad as none.
+            Some(current) if published.is_alive(current) => Admission::AwaitSwitch,
+            _ => Admission::AwaitPicture,
+        }
+    }
+
+    /// Returns what the control side should know after a switch; nothing without simulcast, or
+    /// when it knows already.
+    pub(crate) fn layer_to_tell(&mut self, published: &Published) -> Option<Notice> {
+        let current = self.current?;
+        let rid = published.sources.get(current)?.encoding.rid?;
+        if self.told == Some(rid) {
+            return None;
+        }
+        let is_first = self.told.replace(rid).is_none();
+        let is_less = current != published.limit(self.target);
+        let reason = match is_less && !is_first {
+            true => LayerReason::Inactive,
+            false => LayerReason::Wanted,
+        };
+        Some(Notice::Layer {
+            to: self.peer,
+            track: published.track,
+            rid,
+            reason,
+        })
     }
 
     /// Starts forwarding the encoding of a packet.

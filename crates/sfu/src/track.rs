@@ -4,8 +4,10 @@ use crate::keyframe::KeyframeRequests;
 use crate::reception::Reception;
 use crate::selector::Selector;
 use crate::subscription::Subscription;
-use crate::{Encoding, ExtensionIds, Kind, PeerKey, Publish, TrackKey};
+use crate::voice::Voice;
+use crate::{Encoding, ExtensionIds, Kind, Notice, PeerKey, Publish, TrackKey};
 use snug_rtp::{Mid, Packet, Rid};
+use std::time::Instant;
 
 /// The most encodings that a track may have: three of a simulcast and one to spare.
 pub(crate) const ENCODINGS_MAX: usize = 4;
@@ -43,29 +45,36 @@ impl Track {
             .map(|encoding| {
                 let same = old_sources
                     .iter()
-                    .find(|source| source.encoding == *encoding);
-                same.copied().unwrap_or_else(|| Source::new(*encoding))
+                    .find(|source| source.encoding.is_same_stream(encoding));
+                let mut source = same.copied().unwrap_or_else(|| Source::new(*encoding));
+                source.encoding.is_disabled = encoding.is_disabled;
+                source
             })
             .collect();
-        let is_same = sources
-            .iter()
-            .map(|source| source.encoding)
-            .eq(old_sources.iter().map(|source| source.encoding));
-        let selector = old.map_or_else(Selector::default, |published| published.selector);
+        let is_same = sources.len() == old_sources.len()
+            && sources
+                .iter()
+                .zip(old_sources)
+                .all(|(new, old)| new.encoding.is_same_stream(&old.encoding));
+        let selector = old.as_ref().map(|published| published.selector);
+        let voice = old.as_ref().map(|published| published.voice);
         let mut published = Published {
+            track: self.key,
             by,
             mid,
             kind: publish.kind,
             payload_type: publish.payload_type,
             rtx_payload_type: publish.rtx_payload_type,
             extensions: publish.extensions,
+            bitrate_max: publish.bitrate_max,
             sources,
-            selector,
+            selector: selector.unwrap_or_default(),
+            voice: voice.unwrap_or_default(),
         };
         if !is_same {
             // Indices may have moved: everybody starts again at the next keyframe, with
             // continuous numbers.
-            published.selector.reset();
+            published.selector = Selector::default();
             self.subscriptions
                 .iter_mut()
                 .for_each(Subscription::leave_source);
@@ -85,15 +94,18 @@ impl Track {
 /// The publisher's side of a track.
 #[derive(Debug)]
 pub(crate) struct Published {
+    pub(crate) track: TrackKey,
     pub(crate) by: PeerKey,
     pub(crate) mid: Mid,
     pub(crate) kind: Kind,
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
     pub(crate) extensions: ExtensionIds,
+    pub(crate) bitrate_max: Option<u64>,
     /// Best last.
     pub(crate) sources: Vec<Source>,
     pub(crate) selector: Selector,
+    pub(crate) voice: Voice,
 }
 
 /// One encoding as it arrives.
@@ -129,6 +141,48 @@ pub(crate) enum Claim {
 }
 
 impl Published {
+    /// Returns the index of the encoding that somebody who wants `target` is to be shown.
+    pub(crate) fn wanted(&self, target: Option<Rid>) -> Option<usize> {
+        self.selector.wanted(self.limit(target), &self.sources)
+    }
+
+    /// Looks whether somebody speaks; returns what people should know then.
+    pub(crate) fn listen(&mut self, packet: &Packet<'_>, now: Instant) -> Option<Notice> {
+        let id = self.extensions.audio_level?;
+        let level = *packet.extension(id)?.first()?;
+        let is_speech = self.voice.handle_level(level, now)?;
+        Some(self.heard(is_speech))
+    }
+
+    /// Looks whether somebody has stopped speaking.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Notice> {
+        let is_speech = self.voice.handle_timeout(now)?;
+        Some(self.heard(is_speech))
+    }
+
+    fn heard(&self, is_speech: bool) -> Notice {
+        Notice::Voice {
+            from: self.by,
+            track: self.track,
+            is_speech,
+        }
+    }
+
+    /// Tells whether an encoding is sent at present.
+    pub(crate) fn is_alive(&self, index: usize) -> bool {
+        let source = self.sources.get(index);
+        source.is_some_and(|source| !source.encoding.is_disabled) && self.selector.is_alive(index)
+    }
+
+    /// Returns the index of the best encoding that somebody who wants `target` may be shown.
+    pub(crate) fn limit(&self, target: Option<Rid>) -> usize {
+        let best = self.sources.len().saturating_sub(1);
+        target.map_or(best, |rid| {
+            let named = |source: &Source| source.encoding.rid == Some(rid);
+            self.sources.iter().position(named).unwrap_or(best)
+        })
+    }
+
     /// Reads from the mid and rid extensions whether a packet belongs to this track
     /// (RFC 8843 section 9.2, RFC 8852).
     pub(crate) fn claim(&self, packet: &Packet<'_>) -> Option<Claim> {

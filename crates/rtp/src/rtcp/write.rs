@@ -1,8 +1,9 @@
 //! Writing compound RTCP packets into the caller's buffer.
 
 use super::{
-    BYE, FIR_FORMAT, NACK_FORMAT, PAYLOAD_FEEDBACK, PLI_FORMAT, RECEIVER_REPORT, ReportBlock,
-    SDES_CNAME, SENDER_REPORT, SOURCE_DESCRIPTION, SenderReport, TRANSPORT_FEEDBACK,
+    APPLICATION_FORMAT, BYE, FIR_FORMAT, NACK_FORMAT, PAYLOAD_FEEDBACK, PLI_FORMAT,
+    RECEIVER_REPORT, ReportBlock, SDES_CNAME, SENDER_REPORT, SOURCE_DESCRIPTION, SenderReport,
+    TRANSPORT_FEEDBACK,
 };
 use crate::{Error, SequenceNumber};
 
@@ -153,6 +154,27 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// Appends a receiver's estimate of how many bits a second the way of one source carries
+    /// (draft-alvestrand-rmcat-remb-03 section 2.2). It is rounded down to 18 bits of mantissa.
+    ///
+    /// # Errors
+    /// [`Error::BufferFull`].
+    pub fn remb(&mut self, sender_ssrc: u32, media_ssrc: u32, bits: u64) -> Result<(), Error> {
+        const MANTISSA_BITS: u32 = 18;
+        // At most 46, which six bits hold.
+        let exponent = (u64::BITS - bits.leading_zeros()).saturating_sub(MANTISSA_BITS);
+        let mantissa = (bits >> exponent) as u32;
+        let sources = 1;
+        self.packet(PAYLOAD_FEEDBACK, APPLICATION_FORMAT, |writer| {
+            writer.put(&sender_ssrc.to_be_bytes())?;
+            writer.put(&[0; 4])?;
+            writer.put(b"REMB")?;
+            let word = sources << 24 | exponent << MANTISSA_BITS | mantissa;
+            writer.put(&word.to_be_bytes())?;
+            writer.put(&media_ssrc.to_be_bytes())
+        })
+    }
+
     fn pair(&mut self, first: SequenceNumber, mask: u16) -> Result<(), Error> {
         self.put(&first.0.to_be_bytes())?;
         self.put(&mask.to_be_bytes())
@@ -253,6 +275,34 @@ mod tests {
             panic!("{read:?}")
         };
         assert_eq!(bye.ssrcs().collect::<Vec<_>>(), [7, 8]);
+    }
+
+    #[test]
+    fn an_estimate_is_written_as_the_draft_says() {
+        for (bits, expected) in [
+            (0, [1, 0, 0, 0]),
+            (262_143, [1, 0x03, 0xFF, 0xFF]),
+            // 2 500 000 = 156 250 x 2^4
+            (2_500_000, [1, 0x12, 0x62, 0x5A]),
+            (u64::MAX, [1, 0xBB, 0xFF, 0xFF]),
+        ] {
+            let mut buffer = [0; 64];
+            let mut writer = Writer::new(&mut buffer);
+            writer.remb(1, 7, bits).unwrap();
+            let len = writer.finish();
+            let Packet::Other {
+                packet_type,
+                format,
+                body,
+            } = packets(&buffer[..len]).next().unwrap().unwrap()
+            else {
+                panic!("another packet")
+            };
+            assert_eq!((packet_type, format), (PAYLOAD_FEEDBACK, 15));
+            assert_eq!(&body[8..12], b"REMB");
+            assert_eq!(body[12..16], expected, "{bits}");
+            assert_eq!(body[16..], [0, 0, 0, 7]);
+        }
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 use snug_sfu::{ExtensionIds, Kind};
 
+use super::offer::Direction;
+
 /// Where the id of a header extension stands.
 type Place = fn(&mut ExtensionIds) -> &mut Option<u8>;
 
@@ -31,13 +33,20 @@ pub(super) fn codec_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The RTCP feedback that may be agreed upon (RFC 4585, RFC 5104).
+/// Asks to be told how much may be sent. The answer is what the sender itself announced: without
+/// any, browsers start every session at 300 kb/s and climb for half a minute until the best
+/// encoding of a simulcast fits.
+pub(super) const ESTIMATE: &str = "goog-remb";
+
+/// The RTCP feedback that may be agreed upon for what a client sends or receives (RFC 4585,
+/// RFC 5104).
 ///
 /// "nack" is not among it while lost packets are not sent again: a receiver that may ask for them
 /// waits seconds for them in vain before it asks for a keyframe.
-pub(super) fn feedback(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Audio => &[],
-        Kind::Video => &["ccm fir", "nack pli"],
+pub(super) fn feedback(kind: Kind, direction: Direction) -> &'static [&'static str] {
+    match (kind, direction) {
+        (Kind::Audio, _) => &[],
+        (Kind::Video, Direction::Send) => &[ESTIMATE, "ccm fir", "nack pli"],
+        (Kind::Video, _) => &["ccm fir", "nack pli"],
     }
 }

@@ -9,7 +9,7 @@ use snug_protocol::Variant;
 use snug_rtp::{Mid, Rid};
 use snug_sfu::{Encoding, ExtensionIds, Kind};
 
-use super::attributes::{EXTENSIONS, codec_name, feedback};
+use super::attributes::{ESTIMATE, EXTENSIONS, codec_name, feedback};
 use super::{SECTIONS_MAX, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
@@ -162,9 +162,10 @@ impl Section {
         // Port 0 means a section that is no longer used, unless it only waits for its bundle
         // (RFC 9143 section 6).
         let in_use = name.port.value != 0 || media.has_attribute("bundle-only");
+        let direction = direction(media);
         let codec = kind
             .filter(|_| in_use)
-            .and_then(|kind| choose_codec(media, kind));
+            .and_then(|kind| choose_codec(media, kind, direction));
         let ssrcs = ssrcs(media);
         Ok(Self {
             mid: mid.to_owned(),
@@ -176,7 +177,7 @@ impl Section {
                 .cloned()
                 .unwrap_or_else(|| "0".to_owned()),
             codec,
-            direction: direction(media),
+            direction,
             extensions: extensions(media),
             encodings: encodings(media, &ssrcs),
             ssrcs,
@@ -187,6 +188,12 @@ impl Section {
     /// Sound or pictures, when the section can be used at all.
     pub fn kind(&self) -> Option<Kind> {
         self.codec.as_ref().map(|codec| codec.kind)
+    }
+
+    /// Whether the client asks to be told how much it may send.
+    pub fn wants_estimate(&self) -> bool {
+        let codec = self.codec.as_ref();
+        codec.is_some_and(|codec| codec.feedback.contains(&ESTIMATE))
     }
 
     /// The layers that the section sends, lowest first; empty without simulcast.
@@ -266,7 +273,7 @@ fn direction(media: &MediaDescription) -> Direction {
 }
 
 /// Finds the first payload type of the codec that is forwarded, and of its retransmissions.
-fn choose_codec(media: &MediaDescription, kind: Kind) -> Option<Codec> {
+fn choose_codec(media: &MediaDescription, kind: Kind, direction: Direction) -> Option<Codec> {
     let numbered = |line: &'_ str| -> Option<(u8, String)> {
         let (payload_type, rest) = line.split_once(' ')?;
         Some((payload_type.parse().ok()?, rest.trim().to_owned()))
@@ -305,7 +312,7 @@ fn choose_codec(media: &MediaDescription, kind: Kind) -> Option<Codec> {
         .filter(|(format, _)| *format == "*" || format.parse() == Ok(payload_type))
         .map(|(_, what)| what.trim())
         .collect();
-    let feedback = feedback(kind)
+    let feedback = feedback(kind, direction)
         .iter()
         .copied()
         .filter(|what| offered.contains(what));
@@ -385,6 +392,7 @@ fn encodings(media: &MediaDescription, ssrcs: &[u32]) -> Vec<Encoding> {
         rid,
         ssrc,
         rtx_ssrc: ssrc.and_then(|ssrc| groups.get(&ssrc).copied()),
+        is_disabled: false,
     };
     let rids = simulcast_rids(media);
     if rids.is_empty() {

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use snug_protocol::{PeerId, SdpAnswer, TrackId, TracksTypes, Variant};
+use snug_rtp::Rid;
 use snug_sfu::{Encoding, ExtensionIds, Kind, Subscribe, TrackKey};
 
 use super::answer::{Outbound, Use};
@@ -61,6 +62,8 @@ pub(crate) struct OwnTrack {
     pub rtx_payload_type: Option<u8>,
     /// The ids of its header extensions.
     pub extensions: ExtensionIds,
+    /// Whether the peer asks to be told how much it may send.
+    pub wants_estimate: bool,
 }
 
 /// What an offer and its answer agreed upon.
@@ -128,6 +131,8 @@ struct Wish {
     wanted: Wanted,
     /// Set once the track stood in an answer.
     agreed: Option<Subscribe>,
+    /// The best layer that the peer wants; none means the best there is.
+    target: Option<Rid>,
     /// Gone, but the client cannot be told yet.
     leaving: bool,
 }
@@ -173,12 +178,25 @@ impl Negotiation {
             Wish {
                 wanted,
                 agreed: None,
+                target: None,
                 leaving: false,
             },
         );
         self.owed = true;
         self.stuck = false;
         self.outdated = true;
+    }
+
+    /// Makes a layer the best one of a track that the peer wants. Returns whether that changes
+    /// what it receives.
+    pub fn set_target(&mut self, id: &TrackId, variant: Variant) -> bool {
+        let target = variant.as_str().parse().ok();
+        let Some(wish) = self.wishes.get_mut(id).filter(|wish| wish.target != target) else {
+            return false;
+        };
+        wish.target = target;
+        let agreed = wish.agreed.as_mut();
+        agreed.map(|agreed| agreed.target = target).is_some()
     }
 
     /// Stops wanting a track. Returns whether the peer may be told now; otherwise it is one of
@@ -351,6 +369,7 @@ impl Negotiation {
                 payload_type: codec.payload_type,
                 rtx_payload_type: codec.rtx_payload_type,
                 extensions: section.extensions,
+                wants_estimate: section.wants_estimate(),
             });
         }
         (own, refused)
@@ -392,6 +411,7 @@ impl Negotiation {
                 payload_type: codec.payload_type,
                 rtx_payload_type: codec.rtx_payload_type,
                 extensions: section.extensions,
+                target: wish.target,
             });
             line.state = LineState::Carries(id);
             placed += 1;

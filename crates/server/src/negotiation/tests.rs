@@ -180,7 +180,6 @@ fn a_chromium_offer_is_answered_section_by_section() {
     assert!(sdp.contains("a=group:BUNDLE 0 1 2\r\n"));
     for absent in [
         "actpass",
-        "goog-remb",
         "transport-cc",
         "toffset",
         "H264",
@@ -208,6 +207,8 @@ fn a_chromium_offer_is_answered_section_by_section() {
     assert!(sections[1].contains("a=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\n"));
     assert!(sections[1].contains("a=simulcast:recv l;m;h\r\n"));
     assert!(sections[1].contains("a=fmtp:97 apt=96\r\n"));
+    assert!(sections[1].contains("a=rtcp-fb:96 goog-remb\r\n"));
+    assert!(!sections[2].contains("goog-remb"), "nobody listens to it");
     assert!(sections[2].contains("a=sendonly") && !sections[2].contains("rid:"));
     assert!(sections[2].contains(&format!("a=msid:{bob} label-7\r\n")));
     assert!(sections[2].contains("a=ssrc-group:FID 70000 70001\r\n"));

@@ -76,11 +76,9 @@ impl Speech {
 
     fn has_effect(&mut self, event: &ClientEvent, now: Instant) -> bool {
         match event {
-            // Addresses are learnt from checks (ICE-lite), and wishes about layers and bitrates
-            // have no effect while one layer is forwarded.
+            // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
+            // everybody, whatever its size and priority.
             ClientEvent::Candidate(_)
-            | ClientEvent::SetTargetTrackVariant { .. }
-            | ClientEvent::TrackVariantBitrates { .. }
             | ClientEvent::PrioritizeTrack { .. }
             | ClientEvent::UnprioritizeTrack { .. }
             | ClientEvent::PreferredVideoSizes(_) => false,

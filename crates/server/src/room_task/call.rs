@@ -11,6 +11,7 @@
 //!   the peer comes back, and its client bears hearing things twice.
 
 mod publishing;
+mod speaking;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use snug_protocol::{
-    Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
-    SnugEvent, Track, TrackId, TurnServer,
+    Bitrates, Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
+    SnugEvent, Track, TrackId, TurnServer, VadStatus,
 };
 use snug_room::{Admission, Departure, Output, Room, Seat};
 
@@ -34,8 +35,9 @@ use crate::transport::{
     IceCredentials, Kind, PeerKey, RejectReason, RelayAccess, TrackKey, TransportCommand,
     TransportEvent,
 };
+use speaking::Speakers;
 
-pub(crate) use talk::{Said, SaidOffer};
+pub(crate) use talk::{OfferedTracks, Said, SaidOffer};
 
 /// The kind of endpoint that a person's program is, on the wire.
 const WEBRTC: &str = "webrtc";
@@ -103,6 +105,7 @@ pub(crate) struct Call {
     members: BTreeMap<PeerId, Member>,
     by_key: BTreeMap<PeerKey, PeerId>,
     tracks: BTreeMap<TrackId, Published>,
+    speakers: Speakers,
     ignored: Ignored,
     /// Why nobody may come in any more.
     closed: Option<ReasonCode>,
@@ -136,6 +139,10 @@ struct Published {
     label: String,
     metadata: Value,
     simulcast: SimulcastConfig,
+    /// How much the owner means to send, where it said so.
+    bitrates: Option<Bitrates>,
+    /// Whether somebody speaks on it; none as long as nobody ever did.
+    voice: Option<VadStatus>,
     own: OwnTrack,
 }
 
@@ -148,6 +155,7 @@ impl Call {
             members: BTreeMap::new(),
             by_key: BTreeMap::new(),
             tracks: BTreeMap::new(),
+            speakers: Speakers::default(),
             ignored: Ignored::default(),
             closed: None,
             actions: VecDeque::new(),
@@ -250,6 +258,8 @@ impl Call {
             TransportEvent::Connected { peer }
             | TransportEvent::Heard { peer, .. }
             | TransportEvent::Rejected { peer, .. }
+            | TransportEvent::Layer { peer, .. }
+            | TransportEvent::Voice { peer, .. }
             | TransportEvent::Closed { peer } => peer,
         };
         let Some(peer) = self.by_key.get(&key).cloned() else {
@@ -270,6 +280,12 @@ impl Call {
                 };
                 self.room.handle_removal(&peer, reason);
             }
+            TransportEvent::Layer {
+                track, rid, reason, ..
+            } => self.tell_layer(&peer, track, rid, reason, now),
+            TransportEvent::Voice {
+                track, is_speech, ..
+            } => self.handle_voice(track, is_speech),
             // Clients close their media in many ways and at many times; the channel decides.
             TransportEvent::Closed { .. } => {}
         }
@@ -288,7 +304,10 @@ impl Call {
             .members
             .values()
             .filter_map(|member| member.negotiation.deadline());
-        talks.chain(self.room.deadline()).min()
+        talks
+            .chain(self.room.deadline())
+            .chain(self.speakers.deadline())
+            .min()
     }
 
     /// Returns what has to be done next.
@@ -324,6 +343,7 @@ impl Call {
                 }
             }
             self.ask_for_offers(now);
+            self.tell_speakers(now);
             if !self.drop_overflowed() {
                 return;
             }
@@ -422,6 +442,7 @@ impl Call {
             tracks,
         };
         self.tell_news(receiver, Letter::media(&added), now);
+        self.tell_voices_of(origin, receiver);
         for id in ids {
             let Some(wanted) = self.tracks.get(&id).map(Published::wanted) else {
                 continue;
@@ -457,6 +478,7 @@ impl Call {
             return;
         };
         self.by_key.remove(&member.key);
+        self.speakers.forget(peer);
         let is_snug = member.journal.is_some();
         let (goodbye, hang_up) = match why {
             Departure::Left | Departure::SocketClosed => (None, None),
@@ -510,6 +532,9 @@ impl Call {
         member.is_away = false;
         member.has_choked = false;
         member.negotiation.handle_resume();
+        for origin in self.others(peer) {
+            self.tell_voices_of(&origin, peer);
+        }
     }
 
     /// Lists everybody whom the others see, except one.

@@ -1,7 +1,8 @@
 //! What the control side tells the transport, and what it hears back.
 
 use super::RelayAccess;
-use snug_sfu::{PeerKey, Publish, RoomKey, Subscribe};
+use snug_rtp::Rid;
+use snug_sfu::{LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey};
 use std::fmt;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -80,6 +81,26 @@ pub enum TransportEvent {
         peer: PeerKey,
         /// Why.
         reason: RejectReason,
+    },
+    /// It is shown another layer of a track from now on.
+    Layer {
+        /// The peer.
+        peer: PeerKey,
+        /// The track.
+        track: TrackKey,
+        /// The layer.
+        rid: Rid,
+        /// Why.
+        reason: LayerReason,
+    },
+    /// Somebody began or stopped speaking on one of its tracks.
+    Voice {
+        /// The peer.
+        peer: PeerKey,
+        /// The track.
+        track: TrackKey,
+        /// Whether somebody speaks now.
+        is_speech: bool,
     },
     /// It ended its DTLS session.
     Closed {

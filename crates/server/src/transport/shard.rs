@@ -21,7 +21,7 @@ use super::keyed::KeyMap;
 use super::srtp::Session;
 use super::turn::Turn;
 use media::Pending;
-use snug_sfu::{PeerKey, RoomKey, Router};
+use snug_sfu::{Notice, PeerKey, RoomKey, Router};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -273,6 +273,33 @@ impl Peer {
         }
         self.owed = None;
         true
+    }
+
+    /// Reports what the router noticed; returns false when the room has no place for it now.
+    fn take_notice(&self, notice: &Notice) -> bool {
+        let event = match *notice {
+            Notice::Layer {
+                to,
+                track,
+                rid,
+                reason,
+            } => TransportEvent::Layer {
+                peer: to,
+                track,
+                rid,
+                reason,
+            },
+            Notice::Voice {
+                from,
+                track,
+                is_speech,
+            } => TransportEvent::Voice {
+                peer: from,
+                track,
+                is_speech,
+            },
+        };
+        !matches!(self.events.try_send(event), Err(TrySendError::Full(_)))
     }
 
     /// Notes a sign of life, and reports it now and then.

@@ -243,6 +243,7 @@ impl Peer {
                     payload_type: payload_type(*kind),
                     rtx_payload_type: None,
                     extensions,
+                    bitrate_max: None,
                 }),
                 Section::Receive { track, kind, ssrc } => subscribe.push(Subscribe {
                     track: *track,
@@ -252,6 +253,7 @@ impl Peer {
                     payload_type: payload_type(*kind),
                     rtx_payload_type: None,
                     extensions,
+                    target: None,
                 }),
             }
         }

@@ -1,7 +1,8 @@
 //! RTCP in, RTCP out, and what happens by the clock.
 
-use super::Router;
+use super::{Router, note};
 use crate::keyframe::Reason;
+use crate::subscription::Subscription;
 use crate::track::Claim;
 use crate::{Output, PeerKey};
 use snug_rtp::rtcp::{self, Packet, SenderReport};
@@ -62,6 +63,9 @@ impl Router {
         let tracks = self.tracks.iter_mut().flatten();
         for published in tracks.filter_map(|track| track.published.as_mut()) {
             let to = published.by;
+            if let Some(notice) = published.handle_timeout(now) {
+                note(&mut self.notices, notice, &mut self.counters);
+            }
             for source in &mut published.sources {
                 let Some(ssrc) = source.ssrc else { continue };
                 if source.keyframes.handle_timeout(now) {
@@ -71,6 +75,32 @@ impl Router {
                 if is_report_due && let Some(block) = source.reception.next_report(ssrc, now) {
                     self.outputs.push_back(Output::ReceiverReport { to, block });
                 }
+            }
+        }
+        self.tell_estimates();
+    }
+
+    /// Tells publishers who asked for it how much they may send in all.
+    ///
+    /// It is told several times a second, because browsers believe it at once only in their
+    /// first two seconds, and climb by some percent a second after that.
+    fn tell_estimates(&mut self) {
+        for (&to, peer) in &self.peers {
+            let mut bitrate = 0_u64;
+            let mut known = None;
+            for &index in &peer.published {
+                let track = self.tracks.get(index).and_then(Option::as_ref);
+                let Some(published) = track.and_then(|track| track.published.as_ref()) else {
+                    continue;
+                };
+                bitrate = bitrate.saturating_add(published.bitrate_max.unwrap_or(0));
+                let asks = published.bitrate_max.is_some();
+                let source = published.sources.iter().find_map(|source| source.ssrc);
+                known = known.or(source.filter(|_| asks));
+            }
+            if let Some(ssrc) = known {
+                self.outputs
+                    .push_back(Output::Estimate { to, ssrc, bitrate });
             }
         }
     }
@@ -135,9 +165,10 @@ impl Router {
             .subscriptions
             .iter()
             .find(|subscription| subscription.peer == from && subscription.ssrc == media_ssrc);
-        match subscription.and_then(|subscription| subscription.current()) {
+        let target = subscription.and_then(Subscription::target);
+        match subscription.and_then(Subscription::current) {
             Some(source) => self.want_keyframe(index, source, Reason::Repair, now),
-            None => self.want_picture(index, now),
+            None => self.want_picture(index, target, now),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::keyframe::Reason;
 use crate::subscription::{Outgoing, Subscription};
 use crate::track::{Claim, Track};
 use crate::{PeerKey, Publish, Subscribe, TrackKey};
-use snug_rtp::Mid;
+use snug_rtp::{Mid, Rid};
 use std::time::Instant;
 
 /// The most tracks that one peer may publish: camera, microphone and screen with its sound, and
@@ -38,13 +38,12 @@ impl Router {
     /// Notes that a peer can be sent media from now on; it gets a fresh start on every track.
     pub fn handle_connected(&mut self, peer: PeerKey, now: Instant) {
         self.set_connected(peer, true);
-        let tracks: Vec<usize> = self.peers[&peer]
-            .subscribed
-            .iter()
-            .map(|(_, track)| *track)
-            .collect();
-        for track in tracks {
-            self.want_picture(track, now);
+        for (ssrc, track) in self.peers[&peer].subscribed.clone() {
+            let subscriptions = self.tracks.get(track).and_then(Option::as_ref);
+            let mut subscriptions = subscriptions.iter().flat_map(|track| &track.subscriptions);
+            let own = subscriptions.find(|own| own.peer == peer && own.ssrc == ssrc);
+            let target = own.and_then(Subscription::target);
+            self.want_picture(track, target, now);
         }
     }
 
@@ -179,7 +178,7 @@ impl Router {
                     peer.subscribed.push((subscribe.ssrc, index));
                     track.subscriptions.push(new);
                     if peer.is_connected {
-                        self.want_picture(index, now);
+                        self.want_picture(index, subscribe.target, now);
                     }
                 }
             }
@@ -213,16 +212,15 @@ impl Router {
     }
 
     /// Asks for a keyframe of what a newcomer to a track will be shown.
-    pub(super) fn want_picture(&mut self, index: usize, now: Instant) {
+    pub(super) fn want_picture(&mut self, index: usize, target: Option<Rid>, now: Instant) {
         let track = self.tracks.get(index).and_then(Option::as_ref);
         let Some(published) = track.and_then(|track| track.published.as_ref()) else {
             return;
         };
-        let wanted = published.selector.wanted();
-        let source = wanted.or_else(|| published.sources.len().checked_sub(1));
-        if let Some(source) = source {
-            self.want_keyframe(index, source, Reason::NoPicture, now);
-        }
+        let source = published
+            .wanted(target)
+            .unwrap_or_else(|| published.limit(target));
+        self.want_keyframe(index, source, Reason::NoPicture, now);
     }
 
     /// Returns the place of a track, making it when it is new.

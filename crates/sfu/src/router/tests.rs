@@ -1,5 +1,7 @@
 //! A room seen from outside: packets in, packets and requests out.
 
+mod layers;
+
 use super::*;
 use crate::{Encoding, ExtensionIds, Publish, Subscribe};
 use proptest::prelude::*;
@@ -42,6 +44,7 @@ fn encoding(rid: Option<&str>, ssrc: Option<u32>) -> Encoding {
         rid: rid.map(|rid| rid.parse().unwrap()),
         ssrc,
         rtx_ssrc: None,
+        is_disabled: false,
     }
 }
 
@@ -54,6 +57,7 @@ fn camera(encodings: Vec<Encoding>) -> Publish {
         payload_type: 96,
         rtx_payload_type: Some(97),
         extensions: SENDER_IDS,
+        bitrate_max: None,
     }
 }
 
@@ -66,6 +70,7 @@ fn voice(ssrc: u32) -> Publish {
         payload_type: 111,
         rtx_payload_type: None,
         extensions: SENDER_IDS,
+        bitrate_max: None,
     }
 }
 
@@ -78,6 +83,7 @@ fn subscribe(track: TrackKey, ssrc: u32, payload_type: u8) -> Subscribe {
         payload_type,
         rtx_payload_type: None,
         extensions: RECEIVER_IDS,
+        target: None,
     }
 }
 
@@ -360,9 +366,12 @@ fn encodings_are_learnt_from_mid_and_rid() {
         count,
         "the lower one is not forwarded any more"
     );
-    // The better one falls silent.
-    bench.now += 1_500 * MS;
-    bench.send(&Sent::video(70, 5, 200_000, true, 5));
+    // The better one falls silent while the other goes on.
+    for step in 5..13 {
+        bench.now += 100 * MS;
+        let at = 200_000 + u32::from(step) * 9_000;
+        bench.send(&Sent::video(70, step, at, step == 12, step));
+    }
     assert_eq!(bench.received.len(), count + 1);
 }
 
@@ -552,6 +561,62 @@ fn a_publisher_is_told_once_a_second_how_its_packets_arrive() {
     assert_eq!(reports[0].cumulative_lost, 1);
     assert_eq!(reports[0].fraction_lost, 64);
     assert_eq!(reports[1].fraction_lost, 0);
+}
+
+#[test]
+fn a_publisher_who_asks_is_told_how_much_it_may_send() {
+    let mut second = camera(vec![encoding(None, Some(8))]);
+    second.track = TrackKey(12);
+    let mut first = camera(vec![encoding(Some("l"), None), encoding(Some("h"), None)]);
+    (first.bitrate_max, second.bitrate_max) = (Some(2_000_000), Some(500_000));
+    let mut bench = Bench::new(vec![voice(6), first.clone(), second]);
+    let estimates = |bench: &mut Bench| {
+        bench.now = bench.router.deadline().unwrap();
+        bench.router.handle_timeout(bench.now);
+        let outputs = bench.outputs().into_iter();
+        let estimates = outputs.filter_map(|output| match output {
+            Output::Estimate { to, ssrc, bitrate } => Some((to, ssrc, bitrate)),
+            _ => None,
+        });
+        estimates.collect::<Vec<_>>()
+    };
+    assert_eq!(estimates(&mut bench), [(SPEAKER, 8, 2_500_000)]);
+    let now = bench.now;
+    bench
+        .router
+        .set_media(SPEAKER, vec![voice(6), first], vec![], now);
+    assert_eq!(estimates(&mut bench), [], "no source is known yet");
+}
+
+#[test]
+fn a_voice_is_noticed_when_it_begins_and_when_its_packets_end() {
+    let mut bench = Bench::new(vec![voice(6)]);
+    let notice = |is_speech| crate::Notice::Voice {
+        from: SPEAKER,
+        track: VOICE,
+        is_speech,
+    };
+    let say = |bench: &mut Bench, number: u16, level: u8| {
+        bench.now += 20 * MS;
+        let time = u32::from(number) * 960;
+        bench.send(&Sent::new(111, 6, number, time, &[(1, &[level])], b"opus"));
+    };
+    for number in 0..20 {
+        say(&mut bench, number, 0x7F);
+    }
+    assert_eq!(bench.router.poll_notice(), None);
+    for number in 20..40 {
+        say(&mut bench, number, 0x9E);
+    }
+    assert_eq!(bench.router.poll_notice(), Some(notice(true)));
+    // What is not taken is kept, and what is newer about the same takes its place.
+    bench.router.return_notice(notice(true));
+    for _ in 0..8 {
+        bench.now = bench.router.deadline().unwrap();
+        bench.router.handle_timeout(bench.now);
+    }
+    assert_eq!(bench.router.poll_notice(), Some(notice(false)));
+    assert_eq!(bench.router.poll_notice(), None);
 }
 
 #[test]

@@ -5,15 +5,24 @@ use std::time::Instant;
 
 use serde_json::Value;
 use snug_protocol::{
-    PeerId, ServerEvent, SimulcastConfig, Track, TrackId, TrackMetadata, TrackSource,
+    Bitrates, PeerId, ServerEvent, SimulcastConfig, Track, TrackId, TrackMetadata, TrackSource,
+    Variant,
 };
 
-use super::{Action, Call, Letter, Published};
+use super::{Action, Call, Letter, OfferedTracks, Published};
 use crate::negotiation::{Agreed, Candidates, Offer, OwnTrack};
-use crate::transport::{IceCredentials, Publish, TrackKey, TransportCommand};
+use crate::transport::{Encoding, IceCredentials, Publish, TrackKey, TransportCommand};
 
 /// The longest identifier that a stream or a track may have in `a=msid` (RFC 8830 section 2).
 const MSID_BYTES_MAX: usize = 64;
+
+/// Bits a second of a camera whose owner says nothing, as the npm client has it.
+const CAMERA_BITRATE: u64 = 2_500_000;
+
+/// The least and the most bits a second that an owner is believed to want: below, no picture
+/// moves; above, no network of a home carries it.
+const BITRATE_LEAST: u64 = 100_000;
+const BITRATE_MOST: u64 = 50_000_000;
 
 impl Call {
     /// Answers an offer and tells everybody what changed by it.
@@ -21,8 +30,7 @@ impl Call {
         &mut self,
         peer: &PeerId,
         offer: &Offer,
-        own: &BTreeMap<String, TrackId>,
-        metadata: BTreeMap<TrackId, Value>,
+        about: OfferedTracks,
         fresh_ice: IceCredentials,
         now: Instant,
     ) {
@@ -30,9 +38,10 @@ impl Call {
             return;
         };
         let fingerprint = &self.site.fingerprint;
-        let agreed = member
-            .negotiation
-            .handle_offer(offer, own, fingerprint, fresh_ice, now);
+        let agreed =
+            member
+                .negotiation
+                .handle_offer(offer, &about.own, fingerprint, fresh_ice, now);
         self.ignored.tracks += u64::try_from(agreed.refused).unwrap_or(u64::MAX);
         if let Some(remote) = &offer.remote {
             self.actions
@@ -43,12 +52,12 @@ impl Call {
                     local_ice: agreed.local_ice.clone(),
                 }));
         }
-        let (added, removed) = self.take_over(peer, &agreed, &metadata);
+        let (added, removed) = self.take_over(peer, &agreed, &about);
         self.set_media(peer);
         self.answer(peer, &agreed, now);
         self.tell_removed(peer, &removed, now);
         self.tell_added(peer, added, now);
-        for (id, metadata) in metadata {
+        for (id, metadata) in about.metadata {
             if self.tracks.contains_key(&id) {
                 self.update_track(peer, &id, metadata, now);
             }
@@ -60,7 +69,7 @@ impl Call {
         &mut self,
         peer: &PeerId,
         agreed: &Agreed,
-        metadata: &BTreeMap<TrackId, Value>,
+        about: &OfferedTracks,
     ) -> (Vec<TrackId>, Vec<TrackId>) {
         let still = |id: &TrackId| agreed.own.iter().any(|own| own.id == *id);
         let mine = self.tracks.iter().filter(|(_, track)| track.owner == *peer);
@@ -75,11 +84,16 @@ impl Call {
         let mut added = Vec::new();
         for own in &agreed.own {
             match self.tracks.get_mut(&own.id) {
-                Some(known) => known.own = own.clone(),
+                Some(known) => {
+                    known.take_over(own);
+                    let bitrates = about.bitrates.get(&own.id).cloned();
+                    known.bitrates = bitrates.or(known.bitrates.take());
+                }
                 None => {
-                    let metadata = metadata.get(&own.id).cloned().unwrap_or_default();
+                    let metadata = about.metadata.get(&own.id).cloned().unwrap_or_default();
+                    let bitrates = about.bitrates.get(&own.id).cloned();
                     let key = TrackKey(self.site.keys.next());
-                    let track = Published::new(key, peer, own, metadata);
+                    let track = Published::new(key, peer, own, metadata, bitrates);
                     self.tracks.insert(own.id.clone(), track);
                     added.push(own.id.clone());
                 }
@@ -196,7 +210,7 @@ impl Call {
     }
 
     /// Tells the media plane everything that a peer sends and receives.
-    fn set_media(&mut self, peer: &PeerId) {
+    pub(super) fn set_media(&mut self, peer: &PeerId) {
         let Some(member) = self.members.get(peer) else {
             return;
         };
@@ -217,8 +231,23 @@ impl Call {
     }
 }
 
+/// Returns how many bits a second the npm client gives a layer when its application says nothing.
+fn default_bitrate(variant: Variant) -> u64 {
+    match variant {
+        Variant::High => CAMERA_BITRATE,
+        Variant::Medium => 500_000,
+        Variant::Low => 150_000,
+    }
+}
+
 impl Published {
-    pub(super) fn new(key: TrackKey, owner: &PeerId, own: &OwnTrack, metadata: Value) -> Self {
+    pub(super) fn new(
+        key: TrackKey,
+        owner: &PeerId,
+        own: &OwnTrack,
+        metadata: Value,
+        bitrates: Option<Bitrates>,
+    ) -> Self {
         let simulcast = SimulcastConfig {
             enabled: !own.variants.is_empty(),
             active_encodings: own.variants.clone(),
@@ -232,8 +261,25 @@ impl Published {
             label: label(key, &own.id),
             metadata,
             simulcast,
+            bitrates,
+            voice: None,
             own: own.clone(),
         }
+    }
+
+    /// Takes over what another offer says of the track. Layers that it says nothing about are
+    /// gone for good.
+    fn take_over(&mut self, own: &OwnTrack) {
+        let SimulcastConfig {
+            enabled,
+            active_encodings: active,
+            disabled_encodings: disabled,
+        } = &mut self.simulcast;
+        disabled.retain(|variant| own.variants.contains(variant));
+        let sent = own.variants.iter().copied();
+        *active = sent.filter(|variant| !disabled.contains(variant)).collect();
+        *enabled = !own.variants.is_empty();
+        self.own = own.clone();
     }
 
     fn publish(&self) -> Publish {
@@ -243,17 +289,47 @@ impl Published {
             payload_type,
             rtx_payload_type,
             extensions,
+            wants_estimate,
             ..
         } = &self.own;
+        let encodings = encodings.iter().map(|encoding| Encoding {
+            is_disabled: self.is_disabled(encoding),
+            ..*encoding
+        });
         Publish {
             track: self.key,
             kind: self.own.kind,
             mid: mid.clone(),
-            encodings: encodings.clone(),
+            encodings: encodings.collect(),
             payload_type: *payload_type,
             rtx_payload_type: *rtx_payload_type,
             extensions: *extensions,
+            bitrate_max: wants_estimate.then(|| self.bitrate_max()),
         }
+    }
+
+    fn is_disabled(&self, encoding: &Encoding) -> bool {
+        let variant = encoding
+            .rid
+            .and_then(|rid| Variant::from_letter(rid.as_str()));
+        variant.is_some_and(|variant| self.simulcast.disabled_encodings.contains(&variant))
+    }
+
+    /// Returns how many bits a second the owner may send for the track: what it announced, or
+    /// what the npm client would, and a quarter more for headers and for the encoder's swings.
+    fn bitrate_max(&self) -> u64 {
+        let of = |variant: &Variant| match &self.bitrates {
+            Some(Bitrates::PerVariant(rates)) => rates.get(variant).copied(),
+            _ => None,
+        };
+        let or_default = |variant: &Variant| of(variant).unwrap_or(default_bitrate(*variant));
+        let media = match (&self.bitrates, &self.own.variants[..]) {
+            (Some(Bitrates::Total(total)), _) => *total,
+            (_, []) => CAMERA_BITRATE,
+            (_, variants) => variants.iter().map(or_default).fold(0, u64::saturating_add),
+        };
+        let media = media.clamp(BITRATE_LEAST, BITRATE_MOST);
+        media + media / 4
     }
 }
 

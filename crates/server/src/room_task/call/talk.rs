@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::Value;
-use snug_protocol::{ClientEvent, PeerId, ReasonCode, ServerEvent, TrackId, Variant};
+use snug_protocol::{
+    Bitrates, ClientEvent, EncodingSwitched, PeerId, ReasonCode, ServerEvent, SwitchReason,
+    TrackId, Variant,
+};
 use snug_room::{Connected, Seat};
+use snug_rtp::Rid;
 
 use super::{Call, Letter};
 use crate::negotiation::{Offer, OfferError};
-use crate::transport::IceCredentials;
+use crate::transport::{IceCredentials, LayerReason, TrackKey};
 
 /// The longest metadata kept of a peer or a track, as JSON in bytes: it is repeated to everybody
 /// who comes in. What real programs say takes some hundred.
@@ -29,12 +33,21 @@ pub(crate) enum Said {
 pub(crate) struct SaidOffer {
     /// The session description, or what is wrong with it.
     pub offer: Result<Offer, OfferError>,
-    /// Which section sends which of the peer's tracks.
-    pub own: BTreeMap<String, TrackId>,
     /// What the peer says about its tracks.
-    pub metadata: BTreeMap<TrackId, Value>,
+    pub about: OfferedTracks,
     /// Our side, should this be a new ICE generation.
     pub fresh_ice: IceCredentials,
+}
+
+/// What comes with an offer about the tracks in it.
+#[derive(Debug, Default)]
+pub(crate) struct OfferedTracks {
+    /// Which section sends which of the peer's tracks.
+    pub own: BTreeMap<String, TrackId>,
+    /// What others shall know of each.
+    pub metadata: BTreeMap<TrackId, Value>,
+    /// How much each means to send.
+    pub bitrates: BTreeMap<TrackId, Bitrates>,
 }
 
 impl Call {
@@ -75,9 +88,15 @@ impl Call {
                     member.negotiation.request();
                 }
             }
+            ClientEvent::SetTargetTrackVariant { track_id, variant } => {
+                self.set_target(peer, &track_id, variant);
+            }
+            ClientEvent::TrackVariantBitrates { track_id, bitrates } => {
+                self.set_bitrates(peer, &track_id, bitrates);
+            }
             ClientEvent::Unknown { .. } => self.ignored.unknown += 1,
-            // Addresses are learnt from checks (ICE-lite), and wishes about layers and bitrates
-            // have no effect while one layer is forwarded.
+            // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
+            // everybody, whatever its size and priority.
             _ => {}
         }
     }
@@ -98,14 +117,15 @@ impl Call {
     fn handle_offer(&mut self, peer: &PeerId, said: SaidOffer, now: Instant) {
         let SaidOffer {
             offer,
-            own,
-            metadata,
+            mut about,
             fresh_ice,
         } = said;
         match offer {
             Ok(offer) => {
-                let metadata = metadata.into_iter().map(|(id, value)| (id, bounded(value)));
-                self.negotiate(peer, &offer, &own, metadata.collect(), fresh_ice, now);
+                for metadata in about.metadata.values_mut() {
+                    *metadata = bounded(std::mem::take(metadata));
+                }
+                self.negotiate(peer, &offer, about, fresh_ice, now);
             }
             Err(error) => {
                 tracing::debug!(%error, "a peer is removed");
@@ -154,6 +174,63 @@ impl Call {
         self.tell_who_knows(id, &Letter::media(&updated), now);
     }
 
+    /// Notes which layer of a track the peer wants to see.
+    fn set_target(&mut self, peer: &PeerId, id: &TrackId, variant: Variant) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        if !member.negotiation.knows(id) {
+            self.ignored.strays += 1;
+        } else if member.negotiation.set_target(id, variant) {
+            self.set_media(peer);
+        }
+    }
+
+    /// Notes how much the peer means to send of one of its own tracks.
+    fn set_bitrates(&mut self, peer: &PeerId, id: &TrackId, bitrates: Bitrates) {
+        let Some(track) = self.tracks.get_mut(id).filter(|track| track.owner == *peer) else {
+            self.ignored.strays += 1;
+            return;
+        };
+        let said = Some(bitrates);
+        if track.bitrates != said {
+            track.bitrates = said;
+            self.set_media(peer);
+        }
+    }
+
+    /// Tells a peer that it is shown another layer of a track.
+    pub(super) fn tell_layer(
+        &mut self,
+        peer: &PeerId,
+        key: TrackKey,
+        rid: Rid,
+        reason: LayerReason,
+        now: Instant,
+    ) {
+        let track = self.tracks.iter().find(|(_, track)| track.key == key);
+        let variant = Variant::from_letter(rid.as_str());
+        let (Some((id, track)), Some(encoding)) = (track, variant) else {
+            return; // It was on its way while the track ended.
+        };
+        let member = self.members.get(peer);
+        if !member.is_some_and(|member| member.negotiation.knows(id)) {
+            return;
+        }
+        let reason = match reason {
+            LayerReason::Wanted => SwitchReason::Other,
+            LayerReason::Inactive => SwitchReason::EncodingInactive,
+        };
+        let switched = EncodingSwitched {
+            endpoint_id: track.owner.clone(),
+            track_id: id.clone(),
+            encoding,
+            reason,
+        };
+        let event = ServerEvent::EncodingSwitched(switched);
+        self.tell_news(peer, Letter::media(&event), now);
+    }
+
     /// Notes that a layer is sent or not; said often and repeatedly by some clients.
     fn switch_encoding(
         &mut self,
@@ -183,6 +260,9 @@ impl Call {
         };
         from.remove(index);
         to.push(encoding);
+        // What clients are told stays in one order.
+        to.sort();
+        self.set_media(peer);
         let (endpoint_id, track_id) = (peer.clone(), id.clone());
         let event = match on {
             true => ServerEvent::TrackEncodingEnabled {

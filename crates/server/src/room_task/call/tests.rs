@@ -1,5 +1,8 @@
 //! The order of events, with made-up instants: what each peer hears when others do something.
 
+mod layers;
+mod speaking;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,6 +20,9 @@ const TRANSPORT: &str = "c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n\
 a=ice-pwd:abcdabcdabcdabcdabcdabcd\r\na=fingerprint:sha-256 \
 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F\
 \r\na=setup:actpass\r\na=rtcp-mux\r\n";
+
+const SIMULCAST: &str = "a=rtcp-fb:96 goog-remb\r\na=rid:l send\r\na=rid:m send\r\n\
+a=rid:h send\r\na=simulcast:send l;m;h\r\n";
 
 /// A call, and everything that anybody was told so far.
 struct World {
@@ -174,10 +180,14 @@ impl World {
             } else {
                 (96, "VP8/90000")
             };
+            let (media, layers) = match kind {
+                "simulcast" => ("video", SIMULCAST),
+                kind => (kind, ""),
+            };
             write!(
                 sdp,
-                "m={kind} 9 UDP/TLS/RTP/SAVPF {format}\r\n{TRANSPORT}a=mid:{mid}\r\n\
-                 a={direction}\r\na=rtpmap:{format} {name}\r\n"
+                "m={media} 9 UDP/TLS/RTP/SAVPF {format}\r\n{TRANSPORT}a=mid:{mid}\r\n\
+                 a={direction}\r\na=rtpmap:{format} {name}\r\n{layers}"
             )
             .unwrap();
         }
@@ -193,10 +203,14 @@ impl World {
             .map(|(kind, id)| (id.clone(), described(kind)))
             .collect();
         let offer = Offer::parse(&sdp);
-        let said = SaidOffer {
-            offer,
+        let about = OfferedTracks {
             own,
             metadata,
+            bitrates: BTreeMap::new(),
+        };
+        let said = SaidOffer {
+            offer,
+            about,
             fresh_ice: ice("next"),
         };
         self.call
@@ -296,6 +310,9 @@ fn word(event: &ServerEvent) -> &'static str {
         ServerEvent::OfferData(_) => "offerData",
         ServerEvent::SdpAnswer(_) => "sdpAnswer",
         ServerEvent::Candidate(_) => "candidate",
+        ServerEvent::EncodingSwitched(_) => "encodingSwitched",
+        ServerEvent::VadNotification { .. } => "vadNotification",
+        ServerEvent::TracksPriority { .. } => "tracksPriority",
         _ => "another",
     }
 }
@@ -727,8 +744,7 @@ fn an_offer_that_cannot_be_answered_ends_the_peer() {
     world.take(&ann);
     let said = SaidOffer {
         offer: Offer::parse("nonsense"),
-        own: BTreeMap::new(),
-        metadata: BTreeMap::new(),
+        about: OfferedTracks::default(),
         fresh_ice: ice("next"),
     };
     world
@@ -787,11 +803,17 @@ fn sound_and_picture_share_a_stream_and_a_screen_has_its_own() {
     let key = TrackKey(99);
     let mut own = world.call.tracks.values().next().unwrap().own.clone();
     own.id = screen;
-    let shared = Published::new(key, &ann.seat.peer, &own, json!({"type": "screensharing"}));
+    let shared = Published::new(
+        key,
+        &ann.seat.peer,
+        &own,
+        json!({"type": "screensharing"}),
+        None,
+    );
     assert_eq!(shared.stream, format!("{}-screen", ann.seat.peer));
     own.id = "p:with space".parse().unwrap();
     assert_eq!(
-        Published::new(key, &ann.seat.peer, &own, Value::Null).label,
+        Published::new(key, &ann.seat.peer, &own, Value::Null, None).label,
         "track-99"
     );
 }

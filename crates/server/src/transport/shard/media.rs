@@ -114,8 +114,24 @@ impl Shard {
         }
     }
 
+    /// Tells the room what its router noticed; what finds no place there is told later.
+    fn tell_notices(&mut self, room: usize) {
+        let Some(router) = self.rooms[room].as_mut().map(|room| &mut room.router) else {
+            return;
+        };
+        while let Some(notice) = router.poll_notice() {
+            let index = self.by_key.get(&notice.peer()).copied();
+            let peer = index.and_then(|index| self.peers[index].as_ref());
+            // Nobody needs to know about a peer that is gone.
+            if peer.is_some_and(|peer| !peer.take_notice(&notice)) {
+                return router.return_notice(notice);
+            }
+        }
+    }
+
     /// Sends what a room's router has to say, neighbouring packets to one peer as a compound.
     pub(super) fn send_control(&mut self, room: usize, now: Instant) {
+        self.tell_notices(room);
         let Self {
             rooms,
             port,

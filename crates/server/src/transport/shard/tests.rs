@@ -212,6 +212,7 @@ fn a_peer_that_leaves_leaves_nothing() {
         payload_type: 111,
         rtx_payload_type: None,
         extensions: ExtensionIds::default(),
+        bitrate_max: None,
     }];
     let peer = PeerKey(1);
     bench.command(TransportCommand::SetMedia {

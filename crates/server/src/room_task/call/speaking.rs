@@ -1,0 +1,140 @@
+//! Who speaks, and whose picture therefore comes first.
+//!
+//! Rules, each with its why:
+//! - Only who knows a track hears of its voice: the npm client fails on others.
+//! - A voice is not news that is kept for a peer's return, since it changes every second; who
+//!   comes in or comes back is told how things stand.
+//! - The order of pictures lists all of them that a receiver has, since its client takes what is
+//!   not listed for switched off. It is told at most once a second, because pages move tiles by
+//!   it. Snug's own page knows better, and generation A fails on it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use snug_protocol::{PeerId, ServerEvent, TrackId, VadStatus};
+
+use super::{Call, Letter, Member, Published};
+use crate::transport::{Kind, TrackKey};
+
+/// The least time between two orders of pictures.
+const REORDER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// In which order people spoke.
+#[derive(Debug, Default)]
+pub(super) struct Speakers {
+    /// Who spoke last comes first; who never did is not in it.
+    order: VecDeque<PeerId>,
+    /// The order is another than was told.
+    is_changed: bool,
+    told_at: Option<Instant>,
+}
+
+impl Speakers {
+    /// Puts somebody first who began to speak.
+    fn note(&mut self, peer: &PeerId) {
+        if self.order.front() == Some(peer) {
+            return;
+        }
+        self.order.retain(|known| known != peer);
+        self.order.push_front(peer.clone());
+        self.is_changed = true;
+    }
+
+    /// Forgets somebody who is gone; the others keep their order.
+    pub fn forget(&mut self, peer: &PeerId) {
+        self.order.retain(|known| known != peer);
+    }
+
+    /// Returns when the order may be told again, if it has to be.
+    pub fn deadline(&self) -> Option<Instant> {
+        let told_at = self.told_at.filter(|_| self.is_changed)?;
+        Some(told_at + REORDER_INTERVAL)
+    }
+
+    /// Returns whether the order is to be told now, as it will be.
+    fn take_turn(&mut self, now: Instant) -> bool {
+        let is_rested = self.deadline().is_none_or(|at| now >= at);
+        let is_due = self.is_changed && is_rested;
+        if is_due {
+            (self.is_changed, self.told_at) = (false, Some(now));
+        }
+        is_due
+    }
+
+    fn rank(&self, peer: &PeerId) -> usize {
+        let place = self.order.iter().position(|known| known == peer);
+        place.unwrap_or(self.order.len())
+    }
+}
+
+impl Call {
+    /// Tells those who know a track that somebody began or stopped speaking on it.
+    pub(super) fn handle_voice(&mut self, key: TrackKey, is_speech: bool) {
+        let found = self.tracks.iter_mut().find(|(_, track)| track.key == key);
+        let Some((id, track)) = found else {
+            return; // It was on its way while the track ended.
+        };
+        let status = match is_speech {
+            true => VadStatus::Speech,
+            false => VadStatus::Silence,
+        };
+        if track.voice == Some(status) {
+            return;
+        }
+        track.voice = Some(status);
+        let (track_id, owner) = (id.clone(), track.owner.clone());
+        if is_speech {
+            self.speakers.note(&owner);
+        }
+        let knows = |member: &Member| !member.is_away && member.negotiation.knows(&track_id);
+        let knowing = self.members.iter().filter(|(_, member)| knows(member));
+        let knowing: Vec<PeerId> = knowing.map(|(peer, _)| peer.clone()).collect();
+        let letter = Letter::media(&ServerEvent::VadNotification { track_id, status });
+        for peer in knowing {
+            self.tell_now(&peer, letter.clone());
+        }
+    }
+
+    /// Tells a receiver how things stand with the voices of somebody whose tracks it knows.
+    pub(super) fn tell_voices_of(&mut self, origin: &PeerId, receiver: &PeerId) {
+        let voices = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.owner == *origin);
+        let voices = voices.filter_map(|(id, track)| Some((id.clone(), track.voice?)));
+        for (track_id, status) in voices.collect::<Vec<_>>() {
+            let event = ServerEvent::VadNotification { track_id, status };
+            self.tell_now(receiver, Letter::media(&event));
+        }
+    }
+
+    /// Tells clients that go by it whose picture comes first, when that changed.
+    pub(super) fn tell_speakers(&mut self, now: Instant) {
+        if !self.speakers.take_turn(now) {
+            return;
+        }
+        let mut pictures: Vec<(usize, &TrackId)> = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.kind == Kind::Video)
+            .map(|(id, track): (_, &Published)| (self.speakers.rank(&track.owner), id))
+            .collect();
+        pictures.sort();
+        let goes_by_it = |member: &&Member| member.journal.is_none() && !member.is_away;
+        let mut letters = Vec::new();
+        for (peer, member) in self.members.iter().filter(|(_, member)| goes_by_it(member)) {
+            let known = pictures.iter().map(|(_, id)| *id);
+            let tracks: Vec<TrackId> = known
+                .filter(|id| member.negotiation.knows(id))
+                .cloned()
+                .collect();
+            if tracks.len() > 1 {
+                let event = ServerEvent::TracksPriority { tracks };
+                letters.push((peer.clone(), Letter::media(&event)));
+            }
+        }
+        for (peer, letter) in letters {
+            self.tell_now(&peer, letter);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Who hears of a voice, and whose picture comes first then.
+
+use super::*;
+use crate::transport::TrackKey;
+
+impl World {
+    fn voice(&mut self, client: &Client, track: &TrackId, is_speech: bool) {
+        let (peer, track) = (self.key(client), self.call.tracks[track].key);
+        let event = TransportEvent::Voice {
+            peer,
+            track,
+            is_speech,
+        };
+        self.call.handle_transport(event, self.now);
+        self.drain();
+    }
+
+    fn voices(&mut self, client: &Client) -> Vec<VadStatus> {
+        let heard = self.heard.remove(&client.seat.peer).unwrap_or_default();
+        let voices = heard.into_iter().filter_map(|event| match event {
+            ServerEvent::VadNotification { status, .. } => Some(status),
+            _ => None,
+        });
+        voices.collect()
+    }
+
+    fn priorities(&mut self, client: &Client) -> Vec<Vec<TrackId>> {
+        let heard = self.heard.remove(&client.seat.peer).unwrap_or_default();
+        let orders = heard.into_iter().filter_map(|event| match event {
+            ServerEvent::TracksPriority { tracks } => Some(tracks),
+            _ => None,
+        });
+        orders.collect()
+    }
+}
+
+#[test]
+fn a_voice_is_heard_by_who_knows_its_track() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["audio"]);
+    let bob = world.enter_with(&[]);
+    let lurker = world.join(false);
+    let voice = ann.sends[0].1.clone();
+    for client in [&ann, &bob, &lurker] {
+        world.take(client);
+    }
+    for is_speech in [true, true, false, false] {
+        world.voice(&ann, &voice, is_speech);
+    }
+    assert_eq!(world.voices(&bob), [VadStatus::Speech, VadStatus::Silence]);
+    assert_eq!(world.voices(&ann), [], "nobody hears of oneself");
+    assert_eq!(world.voices(&lurker), []);
+    // Somebody who comes while it is heard is told after the track.
+    world.voice(&ann, &voice, true);
+    let carol = world.enter(false);
+    let heard = world.take(&carol);
+    assert_eq!(
+        heard,
+        ["connected", "tracksAdded", "vadNotification", "offerData"]
+    );
+    // A late word about a track that is gone.
+    let (peer, track) = (world.key(&ann), TrackKey(9_999));
+    let is_speech = true;
+    let event = TransportEvent::Voice {
+        peer,
+        track,
+        is_speech,
+    };
+    world.call.handle_transport(event, world.now);
+    world.drain();
+    assert!(world.take(&carol).is_empty());
+}
+
+#[test]
+fn who_comes_back_is_told_how_voices_stand() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["audio"]);
+    let bob = world.enter_with(&[]);
+    let voice = ann.sends[0].1.clone();
+    world.voice(&ann, &voice, true);
+    assert_eq!(world.voices(&bob), [VadStatus::Speech]);
+    world.call.handle_socket_lost(&bob.seat, world.now);
+    world.voice(&ann, &voice, false);
+    assert_eq!(world.voices(&bob), []);
+    let bob = world.resume(&bob);
+    assert_eq!(world.voices(&bob).last(), Some(&VadStatus::Silence));
+}
+
+#[test]
+fn the_picture_of_who_spoke_last_comes_first() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["audio", "video"]);
+    let bob = world.enter_with(&["audio", "video"]);
+    let guest = world.enter(false);
+    world.connect_media(&guest);
+    world.negotiate(&guest);
+    let (first, second) = (ann.sends[1].1.clone(), bob.sends[1].1.clone());
+    world.priorities(&guest);
+    world.voice(&bob, &bob.sends[0].1, true);
+    let expected = vec![second.clone(), first.clone()];
+    assert_eq!(world.priorities(&guest), [expected]);
+    assert!(
+        world.priorities(&ann).is_empty(),
+        "Snug's page knows better"
+    );
+    // Quick changes are told together, a second later.
+    for _ in 0..5 {
+        for (client, voice) in [(&ann, &ann.sends[0].1), (&bob, &bob.sends[0].1)] {
+            world.voice(client, voice, false);
+            world.voice(client, voice, true);
+        }
+    }
+    world.voice(&ann, &ann.sends[0].1, false);
+    world.voice(&ann, &ann.sends[0].1, true);
+    assert!(world.priorities(&guest).is_empty());
+    world.advance(1_100);
+    assert_eq!(world.priorities(&guest), [vec![first, second]]);
+}
