@@ -4,8 +4,12 @@
 //! letter: some events stand bare, `{"type": T, "data": D}`, others are nested in one of type
 //! "custom". The engine takes a client's events in exactly their own form, and so do we; the
 //! npm client takes a server's events in either form, and so do we.
+//!
+//! Generation A, which came before, says the same in other words: a room server reads its
+//! events as those of generation B and answers by `generation_a`.
 
 mod client_event;
+mod generation_a;
 mod parts;
 mod server_event;
 mod server_wire;

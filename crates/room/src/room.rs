@@ -128,6 +128,8 @@ pub enum Departure {
     SocketClosed,
     /// It was silent for too long, or stayed away from its socket for too long.
     Vanished,
+    /// Somebody who may wanted it out.
+    Kicked,
     /// The server ended it.
     Removed(ReasonCode),
 }
@@ -247,6 +249,13 @@ impl Room {
     /// Removes a peer on the server's own account.
     pub fn handle_removal(&mut self, peer: &PeerId, why: ReasonCode) {
         self.remove(peer, Departure::Removed(why));
+    }
+
+    /// Removes a peer that somebody wants out. Returns whether it sat here.
+    pub fn handle_kick(&mut self, peer: &PeerId) -> bool {
+        let is_here = self.occupants.contains_key(peer);
+        self.remove(peer, Departure::Kicked);
+        is_here
     }
 
     /// Removes everybody at once. Whoever is told of one departure is gone as well, so nobody

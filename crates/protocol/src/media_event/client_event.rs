@@ -17,6 +17,12 @@ pub enum ClientEvent {
         /// What the others are told about this peer; null when not given.
         metadata: Value,
     },
+    /// Asks to be let in as clients of generation A do: it is told everything in that dialect,
+    /// see [`ServerEvent::to_generation_a`](super::ServerEvent::to_generation_a).
+    Join {
+        /// What the others are told about this peer; null when not given.
+        metadata: Value,
+    },
     /// Leaves the room.
     Disconnect,
     /// Replaces what the others know about this peer.
@@ -51,7 +57,7 @@ pub enum ClientEvent {
     SdpOffer(SdpOffer),
     /// Tells an address of the client.
     Candidate(Candidate),
-    /// Wishes to receive another encoding of a track.
+    /// Wishes to receive another encoding of a track. Generation A calls it `selectEncoding`.
     SetTargetTrackVariant {
         /// Which track.
         track_id: TrackId,
@@ -187,8 +193,33 @@ impl ClientEvent {
         let envelope = Envelope::parse(data)?;
         match envelope.inner()? {
             Some(inner) => Self::parse_custom(&inner),
-            None => Self::parse_bare(&envelope),
+            None => match Self::parse_generation_a(&envelope)? {
+                Some(event) => Ok(event),
+                None => Self::parse_bare(&envelope),
+            },
         }
+    }
+
+    /// Reads the events that generation A names otherwise.
+    fn parse_generation_a(event: &Envelope<'_>) -> Result<Option<Self>, Error> {
+        Ok(Some(match event.kind.as_ref() {
+            "join" => Self::Join {
+                metadata: event.data::<Metadata>()?.metadata,
+            },
+            "leave" => Self::Disconnect,
+            "updatePeerMetadata" => Self::UpdateEndpointMetadata {
+                metadata: event.data::<Metadata>()?.metadata,
+            },
+            // Whose track it is, it says as well; the track alone tells.
+            "selectEncoding" => {
+                let TrackEncoding { track_id, encoding } = event.data()?;
+                Self::SetTargetTrackVariant {
+                    track_id,
+                    variant: encoding,
+                }
+            }
+            _ => return Ok(None),
+        }))
     }
 
     fn parse_bare(event: &Envelope<'_>) -> Result<Self, Error> {
@@ -269,6 +300,7 @@ impl ClientEvent {
     pub fn to_json(&self) -> String {
         match self {
             Self::Connect { metadata } => write_bare("connect", json!({"metadata": metadata})),
+            Self::Join { metadata } => write_bare("join", json!({"metadata": metadata})),
             Self::Disconnect => bare_without_data("disconnect"),
             Self::UpdateEndpointMetadata { metadata } => {
                 write_bare("updateEndpointMetadata", json!({"metadata": metadata}))
@@ -482,12 +514,51 @@ mod tests {
     }
 
     #[test]
+    fn generation_a_says_the_same_by_other_names() {
+        use ClientEvent::*;
+        let ada = || json!({"displayName": "Ada"});
+        for (text, expected) in [
+            (
+                r#"{"type":"join","data":{"metadata":{"displayName":"Ada"}}}"#,
+                Join { metadata: ada() },
+            ),
+            (
+                r#"{"type":"join","data":{}}"#,
+                Join {
+                    metadata: Value::Null,
+                },
+            ),
+            (r#"{"type":"leave"}"#, Disconnect),
+            (
+                r#"{"type":"updatePeerMetadata","data":{"metadata":{"displayName":"Ada"}}}"#,
+                UpdateEndpointMetadata { metadata: ada() },
+            ),
+            (
+                r#"{"type":"selectEncoding","data":{"peerId":"a","trackId":"a:1","encoding":"l"}}"#,
+                SetTargetTrackVariant {
+                    track_id: track(),
+                    variant: Variant::Low,
+                },
+            ),
+        ] {
+            assert_eq!(ClientEvent::parse(text).unwrap(), expected, "{text}");
+            assert_eq!(ClientEvent::parse(&expected.to_json()).unwrap(), expected);
+        }
+        for broken in [
+            r#"{"type":"join","data":7}"#,
+            r#"{"type":"selectEncoding","data":{"peerId":"a","encoding":"l"}}"#,
+        ] {
+            assert!(ClientEvent::parse(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
     fn unknown_events_do_no_harm() {
         for text in [
             r#"{"type":"later","data":{"x":[1]}}"#,
             r#"{"type":"custom","data":{"type":"later"}}"#,
             r#"{"type":"custom"}"#,
-            r#"{"type":"selectEncoding","data":{"peerId":"p","trackId":"t","encoding":"h"}}"#,
+            r#"{"type":"custom","data":{"type":"join","data":{}}}"#,
         ] {
             assert!(
                 matches!(ClientEvent::parse(text), Ok(ClientEvent::Unknown { .. })),

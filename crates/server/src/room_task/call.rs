@@ -13,13 +13,14 @@
 mod publishing;
 mod speaking;
 mod talk;
+mod telling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use snug_protocol::{
@@ -28,7 +29,7 @@ use snug_protocol::{
 };
 use snug_room::{Admission, Departure, Output, Room, Seat};
 
-use super::letter::{Journal, Letter};
+use super::letter::{Dialect, Journal, Letter, News};
 use super::site::{Newcomer, Site};
 use crate::negotiation::{Negotiation, OwnTrack, Wanted};
 use crate::transport::{
@@ -42,8 +43,9 @@ pub(crate) use talk::{OfferedTracks, Said, SaidOffer};
 /// The kind of endpoint that a person's program is, on the wire.
 const WEBRTC: &str = "webrtc";
 
-/// How far before a socket's last sign of life news may have been swallowed by its break.
-const SWALLOWED: Duration = Duration::from_secs(2);
+/// Why a peer is removed, in words; only generation A asks for them.
+const UNHEARD: &str = "The connection was lost. Join again.";
+const KICKED: &str = "You were removed from the room. Ask its host before you join again.";
 
 /// What the shell has to do, in order.
 #[derive(Debug)]
@@ -115,6 +117,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 struct Member {
     key: PeerKey,
+    dialect: Dialect,
     metadata: Value,
     local: IpAddr,
     turn_servers: Vec<TurnServer>,
@@ -191,6 +194,7 @@ impl Call {
             let key = PeerKey(self.site.keys.next());
             let member = Member {
                 key,
+                dialect: Dialect::default(),
                 metadata: Value::Null,
                 local,
                 turn_servers,
@@ -213,6 +217,13 @@ impl Call {
     pub fn handle_leave(&mut self, seat: &Seat, now: Instant) {
         self.room.handle_leave(seat);
         self.settle(now);
+    }
+
+    /// Removes a peer because somebody wants it out. Returns whether it was here.
+    pub fn handle_kick(&mut self, peer: &PeerId, now: Instant) -> bool {
+        let is_here = self.room.handle_kick(peer);
+        self.settle(now);
+        is_here
     }
 
     /// Ends the call for everybody; who was on the way is refused for the same reason.
@@ -401,7 +412,7 @@ impl Call {
             metadata: member.metadata.clone(),
         };
         self.tell_connected(peer);
-        self.tell_others(peer, &Letter::media(&event), now);
+        self.tell_others(peer, &event, now);
         let origins: Vec<PeerId> = self.others(peer);
         for origin in &origins {
             self.offer_tracks_of(origin, peer, now);
@@ -427,7 +438,7 @@ impl Call {
             id: peer.clone(),
             other_endpoints,
         };
-        self.tell_now(peer, Letter::media(&connected));
+        self.tell_now(peer, &connected);
     }
 
     /// Announces what somebody publishes already, and wants it for the receiver.
@@ -441,7 +452,7 @@ impl Call {
             endpoint_id: origin.clone(),
             tracks,
         };
-        self.tell_news(receiver, Letter::media(&added), now);
+        self.tell_news(receiver, &News::of(&added), now);
         self.tell_voices_of(origin, receiver);
         for id in ids {
             let Some(wanted) = self.tracks.get(&id).map(Published::wanted) else {
@@ -453,25 +464,6 @@ impl Call {
         }
     }
 
-    fn tell_who_is_missed(&mut self, peer: &PeerId, now: Instant) {
-        let state = PresenceState::Reconnecting;
-        let missed = self
-            .room
-            .seen()
-            .filter(|(other, is)| *other != peer && *is == state);
-        let missed: Vec<PeerId> = missed.map(|(other, _)| other.clone()).collect();
-        for endpoint_id in missed {
-            self.tell_snug(peer, &SnugEvent::Presence { endpoint_id, state }, now);
-        }
-    }
-
-    fn tell_presence(&mut self, peer: &PeerId, state: PresenceState, now: Instant) {
-        for other in self.others(peer) {
-            let endpoint_id = peer.clone();
-            self.tell_snug(&other, &SnugEvent::Presence { endpoint_id, state }, now);
-        }
-    }
-
     /// Ends what is left of a peer, and tells the others if they knew it.
     fn see_off(&mut self, peer: &PeerId, seen: bool, why: Departure, now: Instant) {
         let Some(member) = self.members.remove(peer) else {
@@ -479,19 +471,10 @@ impl Call {
         };
         self.by_key.remove(&member.key);
         self.speakers.forget(peer);
-        let is_snug = member.journal.is_some();
-        let (goodbye, hang_up) = match why {
-            Departure::Left | Departure::SocketClosed => (None, None),
-            // A Snug program joins anew by itself; others are told that they are out.
-            Departure::Vanished if is_snug => (None, Some(HangUp::Crash)),
-            Departure::Vanished => (
-                Some(ServerEvent::EndpointRemoved { id: peer.clone() }),
-                Some(HangUp::Close),
-            ),
-            Departure::Removed(reason) => (Some(error_event(reason)), Some(HangUp::Close)),
-        };
-        if let Some(event) = goodbye {
-            self.tell_now(peer, Letter::media(&event));
+        let (goodbye, hang_up) = goodbye(peer, &member, why);
+        if let Some(letter) = goodbye {
+            let peer = peer.clone();
+            self.actions.push_back(Action::Tell { peer, letter });
         }
         if seen {
             self.actions
@@ -500,41 +483,12 @@ impl Call {
                 }));
             self.forget_tracks_of(peer, now);
             let removed = ServerEvent::EndpointRemoved { id: peer.clone() };
-            self.tell_others(peer, &Letter::media(&removed), now);
+            self.tell_others(peer, &removed, now);
         }
         self.actions.push_back(Action::End {
             peer: peer.clone(),
             hang_up,
         });
-    }
-
-    /// Sends again what the broken socket may have swallowed.
-    fn welcome_back(&mut self, peer: &PeerId, local: IpAddr, now: Instant) {
-        let Some(member) = self.members.get_mut(peer) else {
-            return;
-        };
-        let since = match member.has_choked {
-            true => None,
-            false => member.socket_heard_at.checked_sub(SWALLOWED),
-        };
-        let news = member
-            .journal
-            .iter()
-            .flat_map(|journal| journal.since(since).cloned());
-        for letter in news {
-            self.actions.push_back(Action::Tell {
-                peer: peer.clone(),
-                letter,
-            });
-        }
-        member.local = local;
-        member.socket_heard_at = now;
-        member.is_away = false;
-        member.has_choked = false;
-        member.negotiation.handle_resume();
-        for origin in self.others(peer) {
-            self.tell_voices_of(&origin, peer);
-        }
     }
 
     /// Lists everybody whom the others see, except one.
@@ -545,47 +499,6 @@ impl Call {
             .filter(|other| *other != peer)
             .cloned()
             .collect()
-    }
-
-    /// Sends a letter that is not worth repeating.
-    fn tell_now(&mut self, peer: &PeerId, letter: Letter) {
-        self.actions.push_back(Action::Tell {
-            peer: peer.clone(),
-            letter,
-        });
-    }
-
-    /// Sends news, and keeps it for a peer that may come back.
-    fn tell_news(&mut self, peer: &PeerId, letter: Letter, now: Instant) {
-        let Some(member) = self.members.get_mut(peer) else {
-            return;
-        };
-        if let Some(journal) = &mut member.journal {
-            let kept = journal.push(letter.clone(), now);
-            member.has_missed_news |= member.is_away && !kept;
-        }
-        if !member.is_away {
-            self.actions.push_back(Action::Tell {
-                peer: peer.clone(),
-                letter,
-            });
-        }
-    }
-
-    fn tell_others(&mut self, peer: &PeerId, letter: &Letter, now: Instant) {
-        for other in self.others(peer) {
-            self.tell_news(&other, letter.clone(), now);
-        }
-    }
-
-    fn tell_snug(&mut self, peer: &PeerId, event: &SnugEvent, now: Instant) {
-        if self
-            .members
-            .get(peer)
-            .is_some_and(|member| member.journal.is_some())
-        {
-            self.tell_news(peer, Letter::snug(event), now);
-        }
     }
 }
 
@@ -612,6 +525,23 @@ impl Published {
         Track {
             metadata: self.metadata.clone(),
             simulcast_config: self.simulcast.clone(),
+        }
+    }
+}
+
+/// Returns what a peer hears last, and how its channel ends.
+fn goodbye(peer: &PeerId, member: &Member, why: Departure) -> (Option<Letter>, Option<HangUp>) {
+    let is_snug = member.journal.is_some();
+    let removal = |sentence| Some(Letter::removal(peer, member.dialect, sentence));
+    match why {
+        Departure::Left | Departure::SocketClosed => (None, None),
+        // A Snug program joins anew by itself; others are told that they are out.
+        Departure::Vanished if is_snug => (None, Some(HangUp::Crash)),
+        Departure::Vanished => (removal(UNHEARD), Some(HangUp::Close)),
+        Departure::Kicked => (removal(KICKED), Some(HangUp::Close)),
+        Departure::Removed(reason) => {
+            let letter = Letter::media(&error_event(reason));
+            (Some(letter), Some(HangUp::Close))
         }
     }
 }

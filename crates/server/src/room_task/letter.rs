@@ -1,12 +1,13 @@
 //! What a room sends to a peer's channel: written once, shared by everybody who gets it.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use snug_protocol::{MEDIA_EVENT, SNUG_EVENT, ServerEvent, SnugEvent};
+use snug_protocol::{MEDIA_EVENT, PeerId, SNUG_EVENT, ServerEvent, SnugEvent};
 
 /// An event on the way to one channel. Clones share the text.
 #[derive(Debug, Clone)]
@@ -17,10 +18,62 @@ pub(crate) struct Letter {
     pub payload: Arc<RawValue>,
 }
 
+/// How a peer's program names what happens, known from the first thing that it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Dialect {
+    /// Generation A: it said `join`.
+    A,
+    /// Generation B, and Snug: it said `connect`.
+    #[default]
+    B,
+}
+
+/// A media event that several peers hear: written once for each dialect among them.
+#[derive(Debug)]
+pub(super) struct News<'a> {
+    event: &'a ServerEvent,
+    in_a: OnceCell<Option<Letter>>,
+    in_b: OnceCell<Letter>,
+}
+
+impl<'a> News<'a> {
+    /// Is going to tell this.
+    pub fn of(event: &'a ServerEvent) -> Self {
+        Self {
+            event,
+            in_a: OnceCell::new(),
+            in_b: OnceCell::new(),
+        }
+    }
+
+    /// Returns what a peer of that dialect is sent; nothing when it must not hear of it.
+    pub fn letter(&self, dialect: Dialect) -> Option<Letter> {
+        match dialect {
+            Dialect::A => {
+                let translated = || Some(Letter::nested(&self.event.to_generation_a()?));
+                self.in_a.get_or_init(translated).clone()
+            }
+            Dialect::B => Some(self.in_b.get_or_init(|| Letter::media(self.event)).clone()),
+        }
+    }
+}
+
 impl Letter {
     /// Writes a media event: JSON in a string in `data`.
     pub fn media(event: &ServerEvent) -> Self {
-        Self::write(MEDIA_EVENT, &json!({"data": event.to_json()}))
+        Self::nested(&event.to_json())
+    }
+
+    /// Writes what tells a peer that it is removed.
+    pub fn removal(peer: &PeerId, dialect: Dialect, sentence: &str) -> Self {
+        match dialect {
+            Dialect::A => Self::nested(&ServerEvent::peer_removed(peer, sentence)),
+            Dialect::B => Self::media(&ServerEvent::EndpointRemoved { id: peer.clone() }),
+        }
+    }
+
+    fn nested(event: &str) -> Self {
+        Self::write(MEDIA_EVENT, &json!({"data": event}))
     }
 
     /// Writes an event that only Snug programs get.

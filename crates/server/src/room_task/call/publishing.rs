@@ -9,7 +9,7 @@ use snug_protocol::{
     Variant,
 };
 
-use super::{Action, Call, Letter, OfferedTracks, Published};
+use super::{Action, Call, News, OfferedTracks, Published};
 use crate::negotiation::{Agreed, Candidates, Offer, OwnTrack};
 use crate::transport::{Encoding, IceCredentials, Publish, TrackKey, TransportCommand};
 
@@ -105,7 +105,7 @@ impl Call {
     /// Sends the answer, the ways to reach us, and what had to wait for the answer.
     fn answer(&mut self, peer: &PeerId, agreed: &Agreed, now: Instant) {
         let answer = ServerEvent::SdpAnswer(agreed.answer.clone());
-        self.tell_now(peer, Letter::media(&answer));
+        self.tell_now(peer, &answer);
         let Some(member) = self.members.get(peer) else {
             return;
         };
@@ -117,7 +117,7 @@ impl Call {
         }
         .list();
         for candidate in candidates {
-            self.tell_now(peer, Letter::media(&ServerEvent::Candidate(candidate)));
+            self.tell_now(peer, &ServerEvent::Candidate(candidate));
         }
         let mut released: BTreeMap<PeerId, Vec<TrackId>> = BTreeMap::new();
         for (id, owner) in &agreed.released {
@@ -128,7 +128,7 @@ impl Call {
                 endpoint_id,
                 track_ids,
             };
-            self.tell_news(peer, Letter::media(&removed), now);
+            self.tell_news(peer, &News::of(&removed), now);
         }
     }
 
@@ -146,7 +146,7 @@ impl Call {
             endpoint_id: peer.clone(),
             tracks,
         };
-        self.tell_others(peer, &Letter::media(&added), now);
+        self.tell_others(peer, &added, now);
         for other in self.others(peer) {
             let Some(member) = self.members.get_mut(&other) else {
                 continue;
@@ -206,7 +206,7 @@ impl Call {
             endpoint_id: owner.clone(),
             track_ids,
         };
-        self.tell_news(receiver, Letter::media(&removed), now);
+        self.tell_news(receiver, &News::of(&removed), now);
     }
 
     /// Tells the media plane everything that a peer sends and receives.

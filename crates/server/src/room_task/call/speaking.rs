@@ -6,14 +6,15 @@
 //!   comes in or comes back is told how things stand.
 //! - The order of pictures lists all of them that a receiver has, since its client takes what is
 //!   not listed for switched off. It is told at most once a second, because pages move tiles by
-//!   it. Snug's own page knows better, and generation A fails on it.
+//!   it. Snug's own page knows better; generation A would fail on
+//!   it and is never told.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use snug_protocol::{PeerId, ServerEvent, TrackId, VadStatus};
 
-use super::{Call, Letter, Member, Published};
+use super::{Call, Member, News, Published};
 use crate::transport::{Kind, TrackKey};
 
 /// The least time between two orders of pictures.
@@ -86,12 +87,11 @@ impl Call {
         if is_speech {
             self.speakers.note(&owner);
         }
-        let knows = |member: &Member| !member.is_away && member.negotiation.knows(&track_id);
-        let knowing = self.members.iter().filter(|(_, member)| knows(member));
-        let knowing: Vec<PeerId> = knowing.map(|(peer, _)| peer.clone()).collect();
-        let letter = Letter::media(&ServerEvent::VadNotification { track_id, status });
+        let knowing = self.who_knows(&track_id);
+        let event = ServerEvent::VadNotification { track_id, status };
+        let news = News::of(&event);
         for peer in knowing {
-            self.tell_now(&peer, letter.clone());
+            self.tell_passing(&peer, &news);
         }
     }
 
@@ -104,7 +104,7 @@ impl Call {
         let voices = voices.filter_map(|(id, track)| Some((id.clone(), track.voice?)));
         for (track_id, status) in voices.collect::<Vec<_>>() {
             let event = ServerEvent::VadNotification { track_id, status };
-            self.tell_now(receiver, Letter::media(&event));
+            self.tell_now(receiver, &event);
         }
     }
 
@@ -121,7 +121,7 @@ impl Call {
             .collect();
         pictures.sort();
         let goes_by_it = |member: &&Member| member.journal.is_none() && !member.is_away;
-        let mut letters = Vec::new();
+        let mut orders = Vec::new();
         for (peer, member) in self.members.iter().filter(|(_, member)| goes_by_it(member)) {
             let known = pictures.iter().map(|(_, id)| *id);
             let tracks: Vec<TrackId> = known
@@ -129,12 +129,11 @@ impl Call {
                 .cloned()
                 .collect();
             if tracks.len() > 1 {
-                let event = ServerEvent::TracksPriority { tracks };
-                letters.push((peer.clone(), Letter::media(&event)));
+                orders.push((peer.clone(), ServerEvent::TracksPriority { tracks }));
             }
         }
-        for (peer, letter) in letters {
-            self.tell_now(&peer, letter);
+        for (peer, event) in orders {
+            self.tell_now(&peer, &event);
         }
     }
 }

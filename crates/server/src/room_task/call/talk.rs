@@ -11,7 +11,7 @@ use snug_protocol::{
 use snug_room::{Connected, Seat};
 use snug_rtp::Rid;
 
-use super::{Call, Letter};
+use super::{Call, Dialect, News};
 use crate::negotiation::{Offer, OfferError};
 use crate::transport::{IceCredentials, LayerReason, TrackKey};
 
@@ -53,7 +53,10 @@ pub(crate) struct OfferedTracks {
 impl Call {
     /// Takes what a peer says.
     pub fn handle_said(&mut self, seat: &Seat, said: Said, now: Instant) {
-        let is_connect = matches!(said, Said::Event(ClientEvent::Connect { .. }));
+        let is_connect = matches!(
+            said,
+            Said::Event(ClientEvent::Connect { .. } | ClientEvent::Join { .. })
+        );
         let may_speak = self.room.is_current(seat) && (is_connect || self.room.is_seen(&seat.peer));
         if !may_speak && !matches!(said, Said::Event(ClientEvent::Disconnect)) {
             self.ignored.stale += 1;
@@ -69,7 +72,10 @@ impl Call {
     fn handle_event(&mut self, seat: &Seat, event: ClientEvent, now: Instant) {
         let peer = &seat.peer;
         match event {
-            ClientEvent::Connect { metadata } => self.handle_connect(seat, metadata),
+            ClientEvent::Connect { metadata } => {
+                self.handle_connect(seat, metadata, Dialect::B);
+            }
+            ClientEvent::Join { metadata } => self.handle_connect(seat, metadata, Dialect::A),
             ClientEvent::Disconnect => self.room.handle_leave(seat),
             ClientEvent::UpdateEndpointMetadata { metadata } => {
                 self.update_endpoint(peer, bounded(metadata), now);
@@ -101,11 +107,12 @@ impl Call {
         }
     }
 
-    fn handle_connect(&mut self, seat: &Seat, metadata: Value) {
+    fn handle_connect(&mut self, seat: &Seat, metadata: Value, dialect: Dialect) {
         match self.room.handle_connect(seat) {
             Connected::First => {
                 if let Some(member) = self.members.get_mut(&seat.peer) {
                     member.metadata = bounded(metadata);
+                    member.dialect = dialect;
                 }
             }
             // The first answer was swallowed by a broken socket.
@@ -146,7 +153,7 @@ impl Call {
             id: peer.clone(),
             metadata,
         };
-        self.tell_others(peer, &Letter::media(&updated), now);
+        self.tell_others(peer, &updated, now);
     }
 
     /// Takes new metadata of one of the peer's own tracks.
@@ -171,7 +178,7 @@ impl Call {
             track_id,
             metadata,
         };
-        self.tell_who_knows(id, &Letter::media(&updated), now);
+        self.tell_who_knows(id, &updated, now);
     }
 
     /// Notes which layer of a track the peer wants to see.
@@ -228,7 +235,7 @@ impl Call {
             reason,
         };
         let event = ServerEvent::EncodingSwitched(switched);
-        self.tell_news(peer, Letter::media(&event), now);
+        self.tell_news(peer, &News::of(&event), now);
     }
 
     /// Notes that a layer is sent or not; said often and repeatedly by some clients.
@@ -276,19 +283,7 @@ impl Call {
                 encoding,
             },
         };
-        self.tell_who_knows(id, &Letter::media(&event), now);
-    }
-
-    /// Tells only those who know the track: the npm client fails on others.
-    fn tell_who_knows(&mut self, id: &TrackId, letter: &Letter, now: Instant) {
-        let knowing = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.negotiation.knows(id));
-        let knowing: Vec<PeerId> = knowing.map(|(peer, _)| peer.clone()).collect();
-        for peer in knowing {
-            self.tell_news(&peer, letter.clone(), now);
-        }
+        self.tell_who_knows(id, &event, now);
     }
 }
 
