@@ -162,6 +162,11 @@ impl Registry {
         self.rooms.len()
     }
 
+    /// Finds a room without starting one.
+    pub fn find(&self, name: &RoomName) -> Option<RoomId> {
+        self.by_name.get(name).copied()
+    }
+
     /// Whether there is no room.
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use snug_protocol::{ReasonCode, RoomName};
+use snug_protocol::{PeerId, ReasonCode, RoomName};
 use snug_room::{Lease, ROOMS_MAX, Registry, RoomId, RoomPolicy};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -37,6 +37,10 @@ enum Request {
         reply: oneshot::Sender<Result<(), ReasonCode>>,
     },
     Unlist {
+        name: RoomName,
+        reply: oneshot::Sender<Option<RoomHandle>>,
+    },
+    Find {
         name: RoomName,
         reply: oneshot::Sender<Option<RoomHandle>>,
     },
@@ -82,6 +86,16 @@ impl Rooms {
         {
             tracing::trace!("the room had ended by itself");
         }
+    }
+
+    /// Puts a peer out of a room. Returns false when it is not there.
+    pub async fn kick(&self, name: RoomName, peer: PeerId) -> bool {
+        let running = self.ask(|reply| Request::Find { name, reply }).await;
+        let Some(room) = running.flatten() else {
+            return false;
+        };
+        let (reply, answer) = oneshot::channel();
+        room.send(RoomMessage::Kick { peer, reply }).await && answer.await.unwrap_or(false)
     }
 
     /// Returns how many rooms there are.
@@ -153,6 +167,11 @@ impl RegistryTask {
             Request::Unlist { name, reply } => {
                 let room = self.registry.unlist(&name);
                 let handle = room.and_then(|room| self.handles.remove(&room));
+                reply.send(handle).is_ok()
+            }
+            Request::Find { name, reply } => {
+                let room = self.registry.find(&name);
+                let handle = room.and_then(|room| self.handles.get(&room)).cloned();
                 reply.send(handle).is_ok()
             }
             Request::Count { reply } => reply.send(self.registry.len()).is_ok(),

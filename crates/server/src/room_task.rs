@@ -90,6 +90,13 @@ pub(crate) enum RoomMessage {
         /// Whose.
         seat: Seat,
     },
+    /// Somebody who may wants a peer out.
+    Kick {
+        /// Whom.
+        peer: PeerId,
+        /// Hears whether it was here.
+        reply: oneshot::Sender<bool>,
+    },
     /// The room ends for everybody.
     Close {
         /// Why.
@@ -246,6 +253,12 @@ impl RoomTask {
             }
             RoomMessage::Said { seat, said } => self.call.handle_said(&seat, said, now),
             RoomMessage::Leave { seat } => self.call.handle_leave(&seat, now),
+            RoomMessage::Kick { peer, reply } => {
+                let is_gone = self.call.handle_kick(&peer, now);
+                if reply.send(is_gone).is_err() {
+                    tracing::trace!("who wanted a peer out did not wait");
+                }
+            }
             RoomMessage::Close { reason } => self.call.handle_close(reason, now),
             RoomMessage::SocketLost { seat } => {
                 self.note_sockets(now);

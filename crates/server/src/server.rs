@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use snug_protocol::{Pin, ReasonCode, RoomName};
+use snug_protocol::{PeerId, Pin, ReasonCode, RoomName};
 use snug_room::Patience;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -112,6 +112,12 @@ impl Server {
     /// is no error.
     pub async fn unlist_room(&self, name: &RoomName) {
         self.rooms.unlist(name.clone()).await;
+    }
+
+    /// Puts a peer out of a room: it hears that it is removed, its channel closes, and its program
+    /// does not come back by itself. Returns false when no such peer is in such a room.
+    pub async fn kick(&self, room: &RoomName, peer: &PeerId) -> bool {
+        self.rooms.kick(room.clone(), peer.clone()).await
     }
 
     /// Returns how many rooms have somebody in them.

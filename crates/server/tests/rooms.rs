@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "the fixtures of a test may fail it")]
 
 mod scripted;
+mod seed_app;
 
 use std::time::{Duration, Instant};
 

@@ -129,8 +129,8 @@ mod tests {
             metadata: json!({"displayName": "Ada"}),
             tracks: tracks(),
         };
-        let (id, endpoint_id, track_id) = (peer(), peer(), track_id());
-        vec![
+        let id = peer();
+        let mut samples = vec![
             (
                 Connected {
                     id: "me".parse().unwrap(),
@@ -159,6 +159,15 @@ mod tests {
                 },
                 r#"{"type":"peerUpdated","data":{"peerId":"p","metadata":1}}"#,
             ),
+        ];
+        samples.extend(track_samples());
+        samples
+    }
+
+    fn track_samples() -> Vec<(ServerEvent, &'static str)> {
+        use ServerEvent::*;
+        let (endpoint_id, track_id) = (peer(), track_id());
+        vec![
             (
                 TracksAdded {
                     endpoint_id: endpoint_id.clone(),

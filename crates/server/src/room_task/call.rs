@@ -25,7 +25,7 @@ use std::time::Instant;
 use serde_json::Value;
 use snug_protocol::{
     Bitrates, Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
-    SnugEvent, Track, TrackId, TurnServer, VadStatus,
+    Track, TrackId, TurnServer, VadStatus,
 };
 use snug_room::{Admission, Departure, Output, Room, Seat};
 

@@ -65,7 +65,7 @@ impl Letter {
     }
 
     /// Writes what tells a peer that it is removed.
-    pub fn removal(peer: &PeerId, dialect: Dialect, sentence: &str) -> Self {
+    pub(super) fn removal(peer: &PeerId, dialect: Dialect, sentence: &str) -> Self {
         match dialect {
             Dialect::A => Self::nested(&ServerEvent::peer_removed(peer, sentence)),
             Dialect::B => Self::media(&ServerEvent::EndpointRemoved { id: peer.clone() }),

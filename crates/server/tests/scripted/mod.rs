@@ -189,6 +189,27 @@ impl Peer {
         }
     }
 
+    /// Enters as a client of generation A: it says `join` and hears of peers.
+    pub async fn enter_generation_a(server: &Server, room: &str, name: &str) -> Self {
+        let mut socket = Socket::open(server).await;
+        let reply = socket.join(room, &json!({})).await;
+        assert_eq!(reply, json!({"status": "ok", "response": {}}));
+        let (join_ref, topic) = (socket.join_ref(room), format!("room:{room}"));
+        let mut peer = Self {
+            socket,
+            topic,
+            join_ref,
+            connected: Value::Null,
+            token: None,
+            waiting: VecDeque::new(),
+        };
+        let metadata = json!({"displayName": name});
+        peer.say(json!({"type": "join", "data": {"metadata": metadata}}))
+            .await;
+        peer.connected = peer.expect("peerAccepted").await;
+        peer
+    }
+
     pub fn id(&self) -> String {
         self.connected["id"].as_str().unwrap().to_owned()
     }

@@ -116,3 +116,26 @@ fn the_picture_of_who_spoke_last_comes_first() {
     world.advance(1_100);
     assert_eq!(world.priorities(&guest), [vec![first, second]]);
 }
+
+/// It would fail on the order, and knows nothing of encodings that come and go.
+#[test]
+fn generation_a_hears_voices_only() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["audio", "simulcast"]);
+    let bob = world.enter_with(&["audio", "video"]);
+    let guest = world.join(false);
+    let metadata = Value::Null;
+    world.say(&guest, ClientEvent::Join { metadata });
+    world.connect_media(&guest);
+    world.negotiate(&guest);
+    world.take(&guest);
+    world.voice(&bob, &bob.sends[0].1, true);
+    world.say(
+        &ann,
+        ClientEvent::DisableTrackEncoding {
+            track_id: ann.sends[1].1.clone(),
+            encoding: Variant::High,
+        },
+    );
+    assert_eq!(world.take(&guest), ["vadNotification"]);
+}
