@@ -17,6 +17,7 @@
 //! never found a gap measures nothing.
 
 pub mod browser;
+pub mod cable;
 pub mod clients;
 pub mod correlate;
 pub mod decode;
@@ -27,12 +28,14 @@ pub mod lane;
 pub mod membrane;
 pub mod netns;
 pub mod process;
+pub mod profile;
 pub mod proxy;
 pub mod psnr;
 pub mod pulse;
 pub mod scripted;
 pub mod sniffer;
 pub mod strip;
+mod threads;
 pub mod tone;
 pub mod tour;
 pub mod usage;

@@ -7,17 +7,16 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::runtime::Builder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::netns::Namespace;
+use crate::threads::Threads;
 
 /// Chunks under way in one direction of one connection. More than a link of a few milliseconds
 /// holds; past it TCP waits and UDP is dropped, as on a real one.
@@ -43,8 +42,7 @@ enum Arrival {
 /// A running link; cut when dropped.
 #[derive(Debug)]
 pub struct Wire {
-    stops: Vec<oneshot::Sender<()>>,
-    threads: Vec<JoinHandle<()>>,
+    _ends: Threads,
 }
 
 impl Wire {
@@ -56,12 +54,9 @@ impl Wire {
     pub fn lay(near: &Namespace, far: &Namespace, port: u16, delay: Duration) -> Result<Self> {
         let (arrivals, arriving) = mpsc::channel(UNDER_WAY_MAX);
         let (ready, readiness) = std::sync::mpsc::channel();
-        let mut wire = Self {
-            stops: Vec::new(),
-            threads: Vec::new(),
-        };
-        wire.live_in(far, move || far_end(arriving, port, delay))?;
-        wire.live_in(near, move || async move {
+        let mut ends = Threads::default();
+        ends.live_in(far, move || far_end(arriving, port, delay))?;
+        ends.live_in(near, move || async move {
             match open(port).await {
                 Ok((listener, socket)) => {
                     ready.send(Ok(())).expect("the parent waits for this");
@@ -71,39 +66,7 @@ impl Wire {
             }
         })?;
         readiness.recv()?.with_context(|| format!("port {port}"))?;
-        Ok(wire)
-    }
-
-    fn live_in<F: Future<Output = ()>>(
-        &mut self,
-        namespace: &Namespace,
-        work: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<()> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        self.threads.push(namespace.spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a thread can have a runtime");
-            runtime.block_on(async {
-                tokio::select! {
-                    () = work() => {}
-                    // Both ends say the same: told to stop, or the owner is gone.
-                    _ = stopped => {}
-                }
-            });
-        })?);
-        self.stops.push(stop);
-        Ok(())
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.stops.clear();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                eprintln!("an end of the wire panicked");
-            }
-        }
+        Ok(Self { _ends: ends })
     }
 }
 
