@@ -9,7 +9,10 @@
 //! - A section that carried a track is answered inactive once before it carries another: only
 //!   then does a browser announce the new track.
 //! - A track that was announced, but stood in no answer yet, cannot be taken back: the npm client
-//!   fails on it. It is put into the next answer, and taken back after that.
+//!   fails on it. Nor can one whose answer the client may still be applying: its browser would
+//!   announce a track that the client has forgotten, and the client fails on that. Such a track
+//!   is named in the next answer, inactive, and taken back after that; the client offers only
+//!   when it is done with the answer before.
 //! - ICE credentials of ours change exactly when the client's do (RFC 8839 section 4.4.3.1).
 //! - An unasked offer is answered like any other, because an offer without an answer would block
 //!   the client for good.
@@ -133,6 +136,8 @@ struct Wish {
     agreed: Option<Subscribe>,
     /// The best layer that the peer wants; none means the best there is.
     target: Option<Rid>,
+    /// The client is done with that answer.
+    settled: bool,
     /// Gone, but the client cannot be told yet.
     leaving: bool,
 }
@@ -179,6 +184,7 @@ impl Negotiation {
                 wanted,
                 agreed: None,
                 target: None,
+                settled: false,
                 leaving: false,
             },
         );
@@ -206,7 +212,7 @@ impl Negotiation {
             return false;
         };
         self.owed = true;
-        if wish.agreed.is_none() {
+        if !wish.settled {
             wish.leaving = true;
             return false;
         }
@@ -285,6 +291,7 @@ impl Negotiation {
             self.note_generation(&remote.ice, fresh_ice);
         }
         let (own, refused) = self.own_tracks(offer, own);
+        self.settle();
         self.drop_lost_lines(offer);
         let cooled = self.cooling();
         let placed = self.place(offer);
@@ -375,6 +382,13 @@ impl Negotiation {
         (own, refused)
     }
 
+    /// Notes that the client is done with the answer before this offer.
+    fn settle(&mut self) {
+        for wish in self.wishes.values_mut() {
+            wish.settled = wish.agreed.is_some();
+        }
+    }
+
     /// Gives every track that waits a free receiving section, and says how many got one.
     fn place(&mut self, offer: &Offer) -> usize {
         let mut placed = 0;
@@ -435,6 +449,7 @@ impl Negotiation {
                 && let Some(wish) = wishes.get_mut(id)
             {
                 wish.agreed = None;
+                wish.settled = false;
             }
             kept
         });
@@ -511,6 +526,9 @@ impl Negotiation {
             .wishes
             .get(id)
             .expect("what a line carries is wished for");
+        if wish.leaving {
+            return Use::Inactive;
+        }
         let agreed = wish.agreed.as_ref().expect("what a line carries is agreed");
         Use::Outbound(Outbound {
             stream: &wish.wanted.stream,
@@ -521,7 +539,7 @@ impl Negotiation {
         })
     }
 
-    /// Takes back what was held until it stood in an answer.
+    /// Takes back what was held until it stood in an answer, where it was inactive.
     fn release(&mut self) -> Vec<(TrackId, PeerId)> {
         let leaving = self
             .wishes
@@ -531,17 +549,22 @@ impl Negotiation {
             .map(|(id, wish)| (id.clone(), wish.wanted.owner.clone()))
             .collect();
         for (id, _) in &released {
-            self.drop_wish(id);
+            self.drop_wish_to(id, LineState::Free);
             self.owed = true;
         }
         released
     }
 
     fn drop_wish(&mut self, id: &TrackId) {
+        self.drop_wish_to(id, LineState::Cooling);
+    }
+
+    fn drop_wish_to(&mut self, id: &TrackId, state: LineState) {
         self.wishes.remove(id);
         for line in self.lines.values_mut() {
             if matches!(&line.state, LineState::Carries(carried) if carried == id) {
-                line.state = LineState::Cooling;
+                line.state = state;
+                return;
             }
         }
     }

@@ -247,6 +247,7 @@ fn a_track_that_replaces_another_meanwhile_gets_the_section_that_is_freed() {
         .want(old.clone(), wanted(7, &bob, Kind::Audio));
     assert_eq!(talks.poll(), Some((1, 0)));
     talks.receive(&[(Kind::Audio, "0")]);
+    talks.receive(&[(Kind::Audio, "0")]);
     assert!(talks.negotiation.unwant(&old));
     assert_eq!(talks.poll(), Some((1, 0)));
     talks
@@ -403,10 +404,11 @@ fn counts_never_fall_and_sections_are_used_again_after_they_were_inactive() {
     talks.poll();
     let agreed = talks.receive(&[(Kind::Video, "0")]);
     assert!(agreed.answer.sdp.contains("a=sendonly"));
+    talks.receive(&[(Kind::Video, "0")]);
 
     assert!(
         talks.negotiation.unwant(&first),
-        "it stood in an answer: the peer may be told"
+        "it stood in an answer that is applied: the peer may be told"
     );
     talks
         .negotiation
@@ -431,7 +433,7 @@ fn counts_never_fall_and_sections_are_used_again_after_they_were_inactive() {
     assert_eq!(talks.poll(), Some((0, 2)), "the old section is free now");
     let agreed = talks.receive(&[(Kind::Video, "0"), (Kind::Video, "1")]);
     assert_eq!(agreed.answer.mid_to_track_id["0"], third);
-    assert!(talks.negotiation.unwant(&third));
+    assert!(!talks.negotiation.unwant(&third));
     assert_eq!(talks.poll(), Some((0, 2)));
 }
 
@@ -451,12 +453,47 @@ fn a_track_that_stood_in_no_answer_is_taken_back_after_the_next_one() {
         agreed.answer.mid_to_track_id["0"], id,
         "the client learns its section"
     );
-    assert_eq!(agreed.released, [(id, bob)]);
+    assert!(
+        agreed.answer.sdp.contains("a=inactive"),
+        "but its browser announces nothing that is taken back at once"
+    );
+    assert_eq!(agreed.released, [(id, bob.clone())]);
     assert!(talks.negotiation.subscriptions().is_empty());
-    assert_eq!(talks.poll(), Some((0, 1)), "and hears it inactive");
+    assert_eq!(
+        talks.poll(),
+        Some((0, 1)),
+        "the client waits for an answer after it was told"
+    );
+    let next = track(&bob, 2);
+    talks
+        .negotiation
+        .want(next.clone(), wanted(2, &bob, Kind::Video));
     let agreed = talks.receive(&[(Kind::Video, "0")]);
-    assert!(agreed.answer.sdp.contains("a=inactive") && agreed.released.is_empty());
+    assert_eq!(agreed.answer.mid_to_track_id["0"], next, "it is free again");
+    assert!(agreed.answer.sdp.contains("a=sendonly") && agreed.released.is_empty());
     assert_eq!(talks.poll(), None);
+}
+
+#[test]
+fn a_track_whose_answer_may_not_be_applied_yet_is_taken_back_after_the_next_one() {
+    let mut talks = Talks::new();
+    let bob = peer(2);
+    let id = track(&bob, 1);
+    talks
+        .negotiation
+        .want(id.clone(), wanted(1, &bob, Kind::Video));
+    talks.poll();
+    talks.receive(&[(Kind::Video, "0")]);
+    assert!(!talks.negotiation.unwant(&id));
+    assert!(
+        talks.negotiation.subscriptions().is_empty(),
+        "nothing more of it is sent"
+    );
+    assert_eq!(talks.poll(), Some((0, 1)));
+    let agreed = talks.receive(&[(Kind::Video, "0")]);
+    assert_eq!(agreed.answer.mid_to_track_id["0"], id);
+    assert!(agreed.answer.sdp.contains("a=inactive"));
+    assert_eq!(agreed.released, [(id, bob)]);
 }
 
 #[test]
