@@ -17,6 +17,18 @@ window.RTCPeerConnection = class extends window.RTCPeerConnection {
   }
 };
 
+// The clients complain with whole events, of which a log shows nothing.
+for (const level of ["warn", "error"]) {
+  const say = console[level].bind(console);
+  console[level] = (...words) => say(...words.map(inWords));
+}
+
+function inWords(word) {
+  if (!(word instanceof Event)) return word;
+  const { type, errorCode, errorText, address, url } = word;
+  return `event ${JSON.stringify({ type, errorCode, errorText, address, url })}`;
+}
+
 /** One client in one room. */
 class Participant {
   /** Media events in order: `way` is "sent" or "received", `type` as inside `custom`. */
@@ -164,6 +176,15 @@ class Participant {
     track.stop();
   }
 
+  /** Adds and removes a track so many times, as fast as the client does. */
+  async churn(rounds, hertz) {
+    for (let round = 0; round < rounds; round += 1) {
+      await this.addTone(hertz, "extra");
+      await this.remove("extra");
+    }
+    return rounds;
+  }
+
   /** Leaves for good. */
   leave() {
     this.webrtc.disconnect();
@@ -185,6 +206,21 @@ class Participant {
       (view) =>
         view.endpointId === endpointId && view.removed === 0 && (!kind || view.kind === kind),
     );
+  }
+
+  /** How much of that kind of that person was decoded so far: pictures, or moments of sound. */
+  frames(endpointId, kind) {
+    return this.of(endpointId, kind).reduce((sum, view) => sum + view.frames, 0);
+  }
+
+  /** The longest time without a frame of that kind of that person, since the last `measureGaps`. */
+  gap(endpointId, kind) {
+    return Math.max(0, ...this.of(endpointId, kind).map((view) => view.gap()));
+  }
+
+  /** Forgets all gaps so far. */
+  measureGaps() {
+    this.views.forEach((view) => view.measureGap());
   }
 
   /** Whether this many tracks of that kind of that person have been decoded. */

@@ -68,12 +68,17 @@ export class View {
   }
 
   noteFrame(width) {
+    this.advance();
+    if (this.width !== width) this.widths.push({ at: this.lastAt, width });
+  }
+
+  /** Notes a picture, or a moment of sound. */
+  advance() {
     const now = Date.now();
     this.frames += 1;
     this.firstAt ??= now;
     if (this.lastAt) this.gapMs = Math.max(this.gapMs, now - this.lastAt);
     this.lastAt = now;
-    if (this.widths.at(-1)?.width !== width) this.widths.push({ at: now, width });
   }
 
   listen(track) {
@@ -94,9 +99,7 @@ export class View {
     ear.getFloatFrequencyData(levels);
     const strongest = levels.reduce((best, level, bin) => (level > levels[best] ? bin : best), 0);
     this.hertz = Math.round((strongest * audio().sampleRate) / ear.fftSize);
-    this.frames += 1;
-    this.firstAt ??= Date.now();
-    this.lastAt = Date.now();
+    this.advance();
   }
 
   /** Forgets the longest gap, so that the next is measured from now on. */

@@ -1,0 +1,11 @@
+//! The browser suite: the programs written for a Membrane server, unmodified from npm, in real
+//! browsers, in rooms of ours. Server and browser are on two computers of a network of their own.
+
+#[path = "browsers/calls.rs"]
+mod calls;
+#[path = "browsers/endings.rs"]
+mod endings;
+#[path = "browsers/rig.rs"]
+mod rig;
+#[path = "browsers/versions.rs"]
+mod versions;

@@ -1,0 +1,165 @@
+//! Calls of the main pair, `phoenix` 1.8 with `membrane-webrtc-js` 0.7.1, in Chromium.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use snug_testkit::browser::{Browser, Kind};
+use snug_testkit::process::PATIENCE;
+
+use crate::rig::{Guest, Release, scenario};
+
+/// A late joiner sees and hears everything this long after the click.
+const LATE_JOINER_MAX: Duration = Duration::from_secs(3);
+
+/// The longest that others may be missing while tracks come and go.
+const GAP_MAX: Duration = Duration::from_secs(1);
+
+/// What each guest's microphone hears, so that nobody is taken for somebody else.
+const HERTZ: [u32; 3] = [500, 900, 1500];
+
+/// Joins with camera and microphone.
+fn join<'a>(browser: &'a Browser, name: &str, room: &str, hertz: u32) -> Result<Guest<'a>> {
+    let guest = Guest::join(browser, name, Release::MAIN, room)?;
+    guest.camera()?;
+    guest.tone(hertz)?;
+    Ok(guest)
+}
+
+fn all_see_and_hear_all(guests: &[Guest<'_>]) -> Result<()> {
+    for guest in guests {
+        for (other, hertz) in guests.iter().zip(HERTZ) {
+            if other.id != guest.id {
+                guest.sees_and_hears(&other.id, PATIENCE)?;
+                guest.hears_tone(&other.id, hertz)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn two_and_then_three_see_and_hear_each_other() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let mut guests = vec![
+            join(&browser, "Ann", "trio", HERTZ[0])?,
+            join(&browser, "Bob", "trio", HERTZ[1])?,
+        ];
+        all_see_and_hear_all(&guests)?;
+
+        let page = browser.open("Cid")?;
+        let clicked = Instant::now();
+        let late = Guest::join_in(page, Release::MAIN, "trio")?;
+        for guest in &guests {
+            let left = LATE_JOINER_MAX.saturating_sub(clicked.elapsed());
+            late.sees_and_hears(&guest.id, left)?;
+        }
+        println!("late joiner: everything after {:?}", clicked.elapsed());
+        late.camera()?;
+        late.tone(HERTZ[2])?;
+        guests.push(late);
+        all_see_and_hear_all(&guests)?;
+        for guest in &guests {
+            guest.ready_once()?;
+            guest.shares_streams()?;
+            let path = guest.page.run("snug.path()")?;
+            ensure!(path["local"] == "relay" && path["relay"] == "udp", "{path}");
+        }
+        browser.close(&[])
+    })
+}
+
+#[test]
+fn tracks_that_come_and_go_disturb_nobody() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let guests = ["Ann", "Bob", "Cid"]
+            .into_iter()
+            .zip(HERTZ)
+            .map(|(name, hertz)| join(&browser, name, "churn", hertz))
+            .collect::<Result<Vec<_>>>()?;
+        all_see_and_hear_all(&guests)?;
+        for guest in &guests {
+            guest.measure_gaps()?;
+        }
+        // Five rounds are ten renegotiations, for the one who does it and for those who watch.
+        guests[0].page.run("snug.churn(5, 300)")?;
+        nothing_missed(&guests, &["video", "audio"])?;
+
+        let started = Instant::now();
+        let churns = guests
+            .iter()
+            .map(|guest| guest.page.start("snug.churn(20, 300)"))
+            .collect::<Result<Vec<_>>>()?;
+        for churn in churns {
+            churn.answer(Duration::from_secs(90))?;
+        }
+        println!("twenty rounds of each of three: {:?}", started.elapsed());
+        // Two dozen renegotiations a second leave the browsers' encoders breathless, and nothing
+        // is lost on the way; sound shows that every restart kept the path.
+        nothing_missed(&guests, &["audio"])?;
+        for guest in &guests {
+            for other in guests.iter().filter(|other| other.id != guest.id) {
+                guest.still_receives(&other.id)?;
+                let left = format!("snug.of('{}').length === 2", other.id);
+                guest.page.until("two tracks each", PATIENCE, &left)?;
+            }
+        }
+        browser.close(&[])
+    })
+}
+
+/// Fails when one of these kinds was missing for long since the last look, or came twice.
+fn nothing_missed(guests: &[Guest<'_>], kinds: &[&str]) -> Result<()> {
+    for guest in guests {
+        guest.ready_once()?;
+        for other in guests.iter().filter(|other| other.id != guest.id) {
+            for kind in kinds {
+                let gap = guest.gap(&other.id, kind)?;
+                println!(
+                    "{}: no {kind} for {gap:?} at the longest",
+                    guest.page.name()
+                );
+                ensure!(gap < GAP_MAX, "no {kind} of {} for {gap:?}", other.id);
+            }
+        }
+        guest.measure_gaps()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_people_and_tracks_say_of_themselves_reaches_the_others() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let ann = join(&browser, "Ann", "words", HERTZ[0])?;
+        let bob = join(&browser, "Bob", "words", HERTZ[1])?;
+        bob.sees_and_hears(&ann.id, PATIENCE)?;
+        let page = &ann.page;
+        page.run("snug.webrtc.updateTrackMetadata(snug.own.get('camera').id, {active: false})")?;
+        let told = format!(
+            "snug.of('{}', 'video')[0].context.metadata?.active === false",
+            ann.id
+        );
+        bob.page.until("a camera that is off", PATIENCE, &told)?;
+        // The same track in another's place: no negotiation, and the others hear of its new words.
+        let offers = page.run("snug.count('sent', 'sdpOffer')")?;
+        page.run(
+            "(async () => snug.webrtc.replaceTrack(snug.own.get('camera').id,
+                await snug.sources.camera({width: 320, height: 180}), {active: true, side: 'rear'}))()",
+        )?;
+        let told = format!(
+            "snug.of('{}', 'video').some((v) => v.context.metadata?.side === 'rear' && v.width === 320)",
+            ann.id
+        );
+        bob.page.until("the other camera", PATIENCE, &told)?;
+        ensure!(offers == page.run("snug.count('sent', 'sdpOffer')")?);
+        bob.ready_once()?;
+        // Last, since the client forgets the tracks of whom it hears this of (protocol.md 5.8).
+        page.run("snug.webrtc.updateEndpointMetadata({displayName: 'Anna'})")?;
+        let told = format!("snug.others.get('{}')?.displayName === 'Anna'", ann.id);
+        bob.page.until("a new name", PATIENCE, &told)?;
+        bob.still_receives(&ann.id)?;
+        browser.close(&[])
+    })
+}

@@ -1,0 +1,206 @@
+//! What every scenario of the browser suite stands on: a network with a server on one computer
+//! and a browser on another, and guests who join with one release of the clients each.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use snug_testkit::browser::{Browser, Kind, ORIGINS, Page};
+use snug_testkit::lane;
+use snug_testkit::netns::{Host, Lan, with_rights};
+use snug_testkit::process::{PATIENCE, Server};
+
+/// The server's computer.
+pub const SERVER: &str = "10.77.0.1";
+
+/// The server's port, the same as everybody's.
+const PORT: u16 = 7684;
+
+/// Which client a guest has: a release of `phoenix` and one of what speaks media events.
+#[derive(Debug, Clone, Copy)]
+pub struct Release {
+    pub phoenix: &'static str,
+    pub client: &'static str,
+}
+
+impl Release {
+    /// The pair that most applications of today have.
+    pub const MAIN: Self = Self::new("phoenix-1.8", "membrane-0.7.1");
+
+    pub const fn new(phoenix: &'static str, client: &'static str) -> Self {
+        Self { phoenix, client }
+    }
+}
+
+/// A network of its own, with a server that allows the suite's pages.
+pub struct Rig {
+    // Fields end in this order: who uses, then what is used.
+    pub server: Server,
+    pub guests: Host,
+    _host: Host,
+    _lan: Lan,
+}
+
+impl Rig {
+    fn new(arguments: &[&str]) -> Result<Self> {
+        let mut lan = Lan::new()?;
+        let host = lan.host(&["10.77.0.1/24"])?;
+        let guests = lan.host(&["10.77.0.2/24"])?;
+        // Nothing lies behind it, but Firefox takes its own address from the way to the world.
+        let route = ["route", "add", "default", "via", SERVER];
+        guests.namespace.ip(&route)?;
+        let mut all = vec!["--port", "7684", "--allow-plain-ws"];
+        all.extend(
+            ORIGINS
+                .iter()
+                .flat_map(|origin| ["--allow-origin", *origin]),
+        );
+        all.extend_from_slice(arguments);
+        let server = Server::start_with(Some(&host.namespace), &all)?;
+        Ok(Self {
+            server,
+            guests,
+            _host: host,
+            _lan: lan,
+        })
+    }
+
+    /// Starts a browser on the guests' computer.
+    pub fn browser(&self, kind: Kind) -> Result<Browser> {
+        Browser::start(kind, &self.guests.namespace)
+    }
+
+    /// Says the link of a room for a program of ours on the guests' computer.
+    pub fn link(&self, room: &str) -> String {
+        self.server.link_by(SERVER, room)
+    }
+}
+
+/// Runs a scenario on a rig, alone on the machine, and shows the server's words when it fails.
+pub fn scenario(run: impl FnOnce(&Rig) -> Result<()>) -> Result<()> {
+    scenario_with(&[], run)
+}
+
+/// The same with further arguments for the server.
+pub fn scenario_with(arguments: &[&str], run: impl FnOnce(&Rig) -> Result<()>) -> Result<()> {
+    with_rights(|| {
+        let _turn = lane::turn();
+        let rig = Rig::new(arguments)?;
+        run(&rig).with_context(|| format!("{:?}", rig.server))?;
+        let said = rig.server.program.complaints();
+        ensure!(!said.contains("panicked"), "the server panicked: {said}");
+        Ok(())
+    })
+}
+
+/// Somebody in a room, in a page.
+#[derive(Debug)]
+pub struct Guest<'a> {
+    pub page: Page<'a>,
+    pub id: String,
+}
+
+impl<'a> Guest<'a> {
+    /// Opens a page and joins with it.
+    pub fn join(browser: &'a Browser, name: &str, release: Release, room: &str) -> Result<Self> {
+        Self::join_in(browser.open(name)?, release, room)
+    }
+
+    /// Joins in a page that is open.
+    pub fn join_in(page: Page<'a>, release: Release, room: &str) -> Result<Self> {
+        let url = format!("ws://{SERVER}:{PORT}/socket");
+        let Release { phoenix, client } = release;
+        let options = json!({
+            "phoenix": phoenix, "client": client, "url": url, "room": room, "name": page.name(),
+        });
+        let id = page.run(&format!("snug.join({options})"))?;
+        let id = id.as_str().context("no id")?.to_owned();
+        Ok(Self { page, id })
+    }
+
+    /// Shows the browser's fake camera.
+    pub fn camera(&self) -> Result<()> {
+        self.page.run("snug.addCamera()").map(drop)
+    }
+
+    /// Says a tone of that many hertz.
+    pub fn tone(&self, hertz: u32) -> Result<()> {
+        self.page.run(&format!("snug.addTone({hertz})")).map(drop)
+    }
+
+    /// Waits until this many tracks of a kind of somebody else are decoded.
+    pub fn receives(&self, whom: &str, kind: &str, count: usize, within: Duration) -> Result<()> {
+        let what = format!("{kind} of {whom}");
+        let holds = format!("snug.receives('{whom}', '{kind}', {count})");
+        self.page.until(&what, within, &holds).map(drop)
+    }
+
+    /// Waits until a camera and a microphone of somebody else are decoded.
+    pub fn sees_and_hears(&self, whom: &str, within: Duration) -> Result<()> {
+        self.receives(whom, "video", 1, within)?;
+        self.receives(whom, "audio", 1, within)
+    }
+
+    /// Waits until somebody else's tone is this one, within what the ear can tell.
+    pub fn hears_tone(&self, whom: &str, hertz: u32) -> Result<()> {
+        let holds = format!(
+            "snug.of('{whom}', 'audio').some((view) => Math.abs(view.hertz - {hertz}) < 25)"
+        );
+        let what = format!("{hertz} Hz of {whom}");
+        self.page.until(&what, PATIENCE, &holds).map(drop)
+    }
+
+    /// Says how much of a kind of somebody else was decoded so far.
+    pub fn frames(&self, whom: &str, kind: &str) -> Result<u64> {
+        let frames = self.page.run(&format!("snug.frames('{whom}', '{kind}')"))?;
+        frames.as_u64().context("no number")
+    }
+
+    /// Waits until more of somebody else arrives than did before, sound and pictures.
+    pub fn still_receives(&self, whom: &str) -> Result<()> {
+        for kind in ["video", "audio"] {
+            let before = self.frames(whom, kind)?;
+            let what = format!("more {kind} of {whom}");
+            let holds = format!("snug.frames('{whom}', '{kind}') > {before} + 5");
+            self.page.until(&what, PATIENCE, &holds)?;
+        }
+        Ok(())
+    }
+
+    /// Starts measuring for how long nothing arrives.
+    pub fn measure_gaps(&self) -> Result<()> {
+        self.page.run("snug.measureGaps()").map(drop)
+    }
+
+    /// Says for how long nothing of a kind of somebody else arrived since measuring began.
+    pub fn gap(&self, whom: &str, kind: &str) -> Result<Duration> {
+        let gap = self.page.run(&format!("snug.gap('{whom}', '{kind}')"))?;
+        Ok(Duration::from_millis(gap.as_u64().context("no number")?))
+    }
+
+    /// Waits until somebody else is not there any more.
+    pub fn sees_gone(&self, whom: &str, within: Duration) -> Result<()> {
+        let holds = format!("!snug.others.has('{whom}') && snug.of('{whom}').length === 0");
+        let what = format!("end of {whom}");
+        self.page.until(&what, within, &holds).map(drop)
+    }
+
+    /// Fails unless sound and picture of each person came in one stream.
+    pub fn shares_streams(&self) -> Result<()> {
+        let several = self.page.run(
+            "[...snug.others.keys()].filter((id) =>
+                new Set(snug.of(id).flatMap((view) => [...view.streamIds])).size !== 1)",
+        )?;
+        ensure!(several == json!([]), "several streams of {several}");
+        Ok(())
+    }
+
+    /// Waits until every received track was announced, and became ready, exactly once. One that was
+    /// gone again at once may never have become ready.
+    pub fn ready_once(&self) -> Result<()> {
+        let holds = "[...snug.views.values()]
+            .every((v) => v.added === 1 && (v.readies === 1 || (v.removed && !v.readies)))";
+        let what = "track that was announced once and became ready once";
+        self.page.until(what, PATIENCE, holds).map(drop)
+    }
+}

@@ -1,0 +1,97 @@
+//! Every release of every client, with our own program, in one room: everyone decodes everyone.
+
+use anyhow::Result;
+use snug_testkit::browser::{Browser, Kind};
+use snug_testkit::process::{Join, PATIENCE, Participant};
+
+use crate::rig::{Guest, Release, Rig, scenario};
+
+/// A release of the media client each, over every release of `phoenix`. 1.2 speaks V1.
+const RELEASES: [Release; 5] = [
+    Release::MAIN,
+    Release::new("phoenix-1.6", "fishjam-0.5.0"),
+    Release::new("phoenix-1.3", "membrane-0.5.3"),
+    Release::new("phoenix-1.6", "membrane-0.5.0"),
+    Release::new("phoenix-1.2", "membrane-0.5.3"),
+];
+
+/// What the guests show: small, so that two cores carry a full room.
+const CAMERA: &str = "snug.addCamera({width: 320, height: 180, frameRate: 10})";
+
+/// What Firefox says when a relay of a negotiation long past has ended: it keeps every one that it
+/// ever asked for, two in each negotiation, and the server keeps eight.
+const RETIRED_RELAY: &str = r#""type":"icecandidateerror","errorCode":701"#;
+
+/// Joins our own program, with its test picture and its tone of 1 kHz.
+fn join_ours(rig: &Rig, name: &str, room: &str) -> Result<Participant> {
+    Join::new(&rig.link(room), name)
+        .test_media()
+        .with("--size")
+        .with("320x180")
+        .start_in(Some(&rig.guests.namespace))
+}
+
+fn guest<'a>(
+    browser: &'a Browser,
+    number: u32,
+    release: Release,
+    room: &str,
+) -> Result<(Guest<'a>, u32)> {
+    let name = format!("{number}: {} over {}", release.client, release.phoenix);
+    let guest = Guest::join(browser, &name, release, room)?;
+    guest.page.run(CAMERA)?;
+    let hertz = 400 + 300 * number;
+    guest.tone(hertz)?;
+    Ok((guest, hertz))
+}
+
+/// Waits until each decodes all others, sound by its tone, and our own program all of them.
+fn everyone_decodes_everyone(guests: &[(Guest<'_>, u32)], ours: &Participant) -> Result<()> {
+    let ours_id = ours.joined()?;
+    for (guest, _) in guests {
+        for (other, hertz) in guests.iter().filter(|(other, _)| other.id != guest.id) {
+            guest.sees_and_hears(&other.id, PATIENCE)?;
+            guest.hears_tone(&other.id, *hertz)?;
+        }
+        guest.sees_and_hears(&ours_id, PATIENCE)?;
+        guest.hears_tone(&ours_id, 1000)?;
+        guest.ready_once()?;
+        for kind in ["video", "audio"] {
+            ours.first_frame(&guest.id, kind, PATIENCE)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn all_releases_and_our_program_share_a_room() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let ours = join_ours(rig, "Snug", "mixed")?;
+        let guests = RELEASES
+            .into_iter()
+            .zip(0..)
+            .map(|(release, number)| guest(&browser, number, release, "mixed"))
+            .collect::<Result<Vec<_>>>()?;
+        everyone_decodes_everyone(&guests, &ours)?;
+        ours.leave()?;
+        browser.close(&[])
+    })
+}
+
+#[test]
+fn firefox_and_chromium_and_our_program_share_a_room() -> Result<()> {
+    scenario(|rig| {
+        let (firefox, chromium) = (rig.browser(Kind::Firefox)?, rig.browser(Kind::Chromium)?);
+        let ours = join_ours(rig, "Snug", "two browsers")?;
+        let guests = [&firefox, &chromium, &firefox]
+            .into_iter()
+            .zip(0..)
+            .map(|(browser, number)| guest(browser, number, Release::MAIN, "two browsers"))
+            .collect::<Result<Vec<_>>>()?;
+        everyone_decodes_everyone(&guests, &ours)?;
+        ours.leave()?;
+        chromium.close(&[])?;
+        firefox.close(&[RETIRED_RELAY])
+    })
+}
