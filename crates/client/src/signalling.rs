@@ -215,6 +215,7 @@ impl Signalling {
                 features: FEATURES.map(str::to_owned).to_vec(),
                 resume: self.resume.clone(),
             }),
+            ..JoinParams::default()
         }
     }
 }

@@ -20,6 +20,9 @@ const FEATURE_BYTES_MAX: usize = 64;
 pub struct JoinParams {
     /// Present when the joiner is a Snug program; without it, it is an unmodified client.
     pub snug: Option<SnugParams>,
+    /// Whether the joiner wants cameras to be sent in several layers. The seed's page says so; the
+    /// first who does decides for the room.
+    pub is_simulcast_on: Option<bool>,
 }
 
 /// What a Snug program says when it joins.
@@ -36,14 +39,17 @@ pub struct SnugParams {
 impl JoinParams {
     /// Reads a join payload leniently: what is malformed counts as not said.
     pub fn parse(payload: &str) -> Self {
-        #[derive(Deserialize)]
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Outer {
             snug: Option<Value>,
+            is_simulcast_on: Option<Value>,
         }
-        let outer: Option<Outer> = serde_json::from_str(payload).ok();
-        let snug = outer.and_then(|outer| outer.snug).filter(Value::is_object);
+        let outer: Outer = serde_json::from_str(payload).unwrap_or_default();
+        let snug = outer.snug.filter(Value::is_object);
         Self {
             snug: snug.map(|value| SnugParams::from_value(&value)),
+            is_simulcast_on: outer.is_simulcast_on.as_ref().and_then(Value::as_bool),
         }
     }
 
@@ -124,7 +130,7 @@ mod tests {
             "null",
             "[]",
             "{}",
-            r#"{"isSimulcastOn":true}"#,
+            r#"{"isSimulcastOn":"yes"}"#,
             r#"{"snug":7}"#,
             "{",
             "",
@@ -134,6 +140,10 @@ mod tests {
                 JoinParams::default(),
                 "{payload}"
             );
+        }
+        for is_on in [true, false] {
+            let payload = json!({"isSimulcastOn": is_on}).to_string();
+            assert_eq!(JoinParams::parse(&payload).is_simulcast_on, Some(is_on));
         }
         assert_eq!(JoinReply::default().to_response(), json!({}));
         assert_eq!(JoinReply::parse("{}").unwrap(), JoinReply::default());
@@ -147,6 +157,7 @@ mod tests {
                 features: vec!["presence".into()],
                 resume: Some(ResumeToken::from_random([3; 16])),
             }),
+            ..JoinParams::default()
         };
         assert_eq!(JoinParams::parse(&params.to_payload().to_string()), params);
         let reply = JoinReply {

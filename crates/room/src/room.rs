@@ -130,6 +130,8 @@ pub enum Departure {
     Vanished,
     /// Somebody who may wanted it out.
     Kicked,
+    /// The server failed over it.
+    Crashed,
     /// The server ended it.
     Removed(ReasonCode),
 }
@@ -256,6 +258,11 @@ impl Room {
         let is_here = self.occupants.contains_key(peer);
         self.remove(peer, Departure::Kicked);
         is_here
+    }
+
+    /// Removes a peer over which the server failed.
+    pub fn handle_crash(&mut self, peer: &PeerId) {
+        self.remove(peer, Departure::Crashed);
     }
 
     /// Removes everybody at once. Whoever is told of one departure is gone as well, so nobody

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod application;
 mod config;
 mod counters;
 mod error;
@@ -30,6 +31,7 @@ mod registry;
 mod room_task;
 mod server;
 pub mod socket;
+mod stats;
 pub mod tls;
 pub mod transport;
 mod turn_servers;

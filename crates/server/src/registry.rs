@@ -105,6 +105,30 @@ impl Rooms {
             .unwrap_or_default()
     }
 
+    /// Leads to rooms that are dead, whatever their names. Must be called inside a runtime, unless
+    /// nobody asks.
+    #[cfg(test)]
+    pub fn of_dead_ones() -> Self {
+        let (sender, mut requests) = mpsc::channel(REQUESTS_MAX);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                while let Some(request) = requests.recv().await {
+                    match request {
+                        Request::LookUp { name, reply } => {
+                            let mut rooms = Registry::new(RoomPolicy::Open, ROOMS_MAX);
+                            let found = rooms.look_up_or_start(&name);
+                            let way = found.map(|found| (RoomHandle::dead(), found.lease));
+                            assert!(reply.send(way).is_ok());
+                        }
+                        Request::Count { reply } => assert!(reply.send(0).is_ok()),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+        Self { requests: sender }
+    }
+
     /// Asks the owner; `None` when it is gone.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();

@@ -6,6 +6,7 @@
 //!   media plane either: commands that do not fit are kept in order and tried again.
 //! - When it ends for whatever reason, a panic included, its peers' channels are closed: nobody
 //!   sits in a room that is no longer there.
+//! - What one peer says never takes the room with it: a panic over it puts that peer out alone.
 //! - When the media plane is lost, it ends for everybody and says so: nobody sits in a room
 //!   where nothing can be seen or heard.
 //! - It ends when nobody is in it, if the registry agrees; see `snug_room::Registry`.
@@ -17,6 +18,7 @@ mod site;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -111,6 +113,13 @@ pub(crate) struct RoomHandle {
 }
 
 impl RoomHandle {
+    /// Reaches a room that is dead.
+    #[cfg(test)]
+    pub fn dead() -> Self {
+        let (mailbox, _) = mpsc::channel(1);
+        Self { mailbox }
+    }
+
     /// Sends a message, waiting while the room is busy. Returns false when the room is gone.
     pub async fn send(&self, message: RoomMessage) -> bool {
         self.mailbox.send(message).await.is_ok()
@@ -188,7 +197,10 @@ impl RoomTask {
             match woken {
                 Woken::Message(Some(message)) => self.handle_message(message, now),
                 Woken::Message(None) => break,
-                Woken::Report(report) => self.call.handle_transport(report, now),
+                Woken::Report(report) => {
+                    let peer = self.call.peer_of(&report).cloned();
+                    self.isolate(peer, now, |call| call.handle_transport(report, now));
+                }
                 Woken::MediaLost => {
                     self.lose_media(now);
                     break;
@@ -251,7 +263,10 @@ impl RoomTask {
                     self.call.handle_leave(&seat, now);
                 }
             }
-            RoomMessage::Said { seat, said } => self.call.handle_said(&seat, said, now),
+            RoomMessage::Said { seat, said } => {
+                let peer = seat.peer.clone();
+                self.isolate(Some(peer), now, |call| call.handle_said(&seat, said, now));
+            }
             RoomMessage::Leave { seat } => self.call.handle_leave(&seat, now),
             RoomMessage::Kick { peer, reply } => {
                 let is_gone = self.call.handle_kick(&peer, now);
@@ -264,6 +279,19 @@ impl RoomTask {
                 self.note_sockets(now);
                 self.links.close(&seat);
                 self.call.handle_socket_lost(&seat, now);
+            }
+        }
+    }
+
+    /// Handles what one peer says or does. Should that panic, the peer is out, and the room goes
+    /// on: what the panic left half done is mostly about that peer, and goes with it. If more is
+    /// broken, the next panic finds it, and the room ends as it always did.
+    fn isolate(&mut self, peer: Option<PeerId>, now: Instant, handle: impl FnOnce(&mut Call)) {
+        let call = &mut self.call;
+        if catch_unwind(AssertUnwindSafe(|| handle(call))).is_err() {
+            tracing::error!("what a peer said made its room panic; the peer is out");
+            if let Some(peer) = peer {
+                self.call.handle_crash(&peer, now);
             }
         }
     }

@@ -8,12 +8,13 @@ use snug_room::Patience;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::application::RoomApplication;
 use crate::http::{Gate, Health, health_route, site, socket_route};
 use crate::listener::Listener;
-use crate::peer_channel::RoomApplication;
 use crate::registry::{RegistryTask, Rooms};
 use crate::room_task::{Keys, Site, Surroundings};
 use crate::socket::SocketOptions;
+use crate::stats::StatsTask;
 use crate::transport::{self, Transport, TransportConfig, TransportHandle};
 use crate::turn_servers::TurnServers;
 use crate::{Config, Error, Identity, OriginRules, machine_name, tls};
@@ -63,7 +64,8 @@ impl Server {
             transport: transport.handle(),
         };
         let (registry, rooms) = RegistryTask::new(config.rooms, around);
-        let application = RoomApplication::new(rooms.clone(), turn_servers);
+        let (telling, stats) = StatsTask::new(rooms.clone(), transport.shared_counters());
+        let application = RoomApplication::new(rooms.clone(), turn_servers, stats);
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
             .merge(health_of(rooms.clone(), transport.handle()));
@@ -75,6 +77,7 @@ impl Server {
         let addresses = reachable(listener.address());
         let (mut listening, mut hosting) = (JoinSet::new(), JoinSet::new());
         hosting.spawn(registry.run(stop_rooms.clone()));
+        hosting.spawn(telling.run(stop_rooms.clone()));
         listening.spawn(listener.run(site(gate, routes), tls, stop.clone()));
         let pin = identity.pin();
         Ok(Self {

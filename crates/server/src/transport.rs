@@ -139,6 +139,11 @@ impl Transport {
         &self.counters
     }
 
+    /// Returns the counts for somebody who reads them time and again.
+    pub(crate) fn shared_counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
     /// Tells every peer that its session ends, and waits for the thread to end, which takes
     /// milliseconds. Handles answer [`SendError::Closed`] from then on.
     pub fn shutdown(mut self) {

@@ -108,6 +108,8 @@ pub(crate) struct Call {
     by_key: BTreeMap<PeerKey, PeerId>,
     tracks: BTreeMap<TrackId, Published>,
     speakers: Speakers,
+    /// Whether cameras are to be sent in several layers: the first who asked decided.
+    simulcast: Option<bool>,
     ignored: Ignored,
     /// Why nobody may come in any more.
     closed: Option<ReasonCode>,
@@ -159,6 +161,7 @@ impl Call {
             by_key: BTreeMap::new(),
             tracks: BTreeMap::new(),
             speakers: Speakers::default(),
+            simulcast: None,
             ignored: Ignored::default(),
             closed: None,
             actions: VecDeque::new(),
@@ -185,6 +188,7 @@ impl Call {
             first_ssrc,
             turn_servers,
             relay,
+            simulcast,
         } = newcomer;
         let admission = self.room.handle_join(joiner, now)?;
         let peer = &admission.seat.peer;
@@ -208,6 +212,11 @@ impl Call {
             };
             self.members.insert(peer.clone(), member);
             self.by_key.insert(key, peer.clone());
+        }
+        if let Some(asked) = simulcast {
+            let is_on = *self.simulcast.get_or_insert(asked);
+            let (peer, letter) = (peer.clone(), Letter::simulcast_config(is_on));
+            self.actions.push_back(Action::Tell { peer, letter });
         }
         self.settle(now);
         Ok(admission)
@@ -265,15 +274,7 @@ impl Call {
 
     /// Takes a report of the media plane.
     pub fn handle_transport(&mut self, event: TransportEvent, now: Instant) {
-        let key = match event {
-            TransportEvent::Connected { peer }
-            | TransportEvent::Heard { peer, .. }
-            | TransportEvent::Rejected { peer, .. }
-            | TransportEvent::Layer { peer, .. }
-            | TransportEvent::Voice { peer, .. }
-            | TransportEvent::Closed { peer } => peer,
-        };
-        let Some(peer) = self.by_key.get(&key).cloned() else {
+        let Some(peer) = self.peer_of(&event).cloned() else {
             return; // It was on its way while the peer left.
         };
         match event {
@@ -300,6 +301,25 @@ impl Call {
             // Clients close their media in many ways and at many times; the channel decides.
             TransportEvent::Closed { .. } => {}
         }
+        self.settle(now);
+    }
+
+    /// Returns whom a report of the media plane is about, if it is still here.
+    pub fn peer_of(&self, event: &TransportEvent) -> Option<&PeerId> {
+        let key = match event {
+            TransportEvent::Connected { peer }
+            | TransportEvent::Heard { peer, .. }
+            | TransportEvent::Rejected { peer, .. }
+            | TransportEvent::Layer { peer, .. }
+            | TransportEvent::Voice { peer, .. }
+            | TransportEvent::Closed { peer } => peer,
+        };
+        self.by_key.get(key)
+    }
+
+    /// Removes a peer over which something broke.
+    pub fn handle_crash(&mut self, peer: &PeerId, now: Instant) {
+        self.room.handle_crash(peer);
         self.settle(now);
     }
 
@@ -538,6 +558,9 @@ fn goodbye(peer: &PeerId, member: &Member, why: Departure) -> (Option<Letter>, O
         // A Snug program joins anew by itself; others are told that they are out.
         Departure::Vanished if is_snug => (None, Some(HangUp::Crash)),
         Departure::Vanished => (removal(UNHEARD), Some(HangUp::Close)),
+        // It joins anew by itself as well; the seed's page shows the sentence and stays out.
+        Departure::Crashed if is_snug => (None, Some(HangUp::Crash)),
+        Departure::Crashed => (Some(Letter::crash()), Some(HangUp::Close)),
         Departure::Kicked => (removal(KICKED), Some(HangUp::Close)),
         Departure::Removed(reason) => {
             let letter = Letter::media(&error_event(reason));

@@ -18,6 +18,9 @@ pub(crate) struct Letter {
     pub payload: Arc<RawValue>,
 }
 
+/// What a person reads whose session the server ended by a defect.
+const CRASHED: &str = "The server failed over this connection. Join again.";
+
 /// How a peer's program names what happens, known from the first thing that it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Dialect {
@@ -72,6 +75,16 @@ impl Letter {
         }
     }
 
+    /// Writes what the seed's page hears when the server fails over it.
+    pub(super) fn crash() -> Self {
+        Self::plain("error", &json!({"message": CRASHED}))
+    }
+
+    /// Writes whether cameras are to be sent in several layers, for programs that ask.
+    pub(super) fn simulcast_config(is_on: bool) -> Self {
+        Self::plain("simulcastConfig", &json!({"data": is_on}))
+    }
+
     fn nested(event: &str) -> Self {
         Self::write(MEDIA_EVENT, &json!({"data": event}))
     }
@@ -79,6 +92,11 @@ impl Letter {
     /// Writes an event that only Snug programs get.
     pub fn snug(event: &SnugEvent) -> Self {
         Self::write(SNUG_EVENT, &event.to_payload())
+    }
+
+    /// Writes a channel event that is no media event.
+    pub fn plain(event: &'static str, payload: &serde_json::Value) -> Self {
+        Self::write(event, payload)
     }
 
     fn write(event: &'static str, payload: &serde_json::Value) -> Self {

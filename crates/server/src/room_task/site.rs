@@ -51,4 +51,6 @@ pub(crate) struct Newcomer {
     pub turn_servers: Vec<TurnServer>,
     /// What it may use them with.
     pub relay: Option<RelayAccess>,
+    /// Whether it wants cameras in several layers, where it says so.
+    pub simulcast: Option<bool>,
 }

@@ -64,14 +64,14 @@ impl World {
     }
 }
 
-fn newcomer(number: u8) -> Box<Newcomer> {
+fn newcomer(number: u8, is_snug: bool) -> Box<Newcomer> {
     Box::new(Newcomer {
         joiner: Joiner {
             fresh_id: PeerId::from_random([number; 16]),
-            fresh_token: Some(ResumeToken::from_random([number; 16])),
+            fresh_token: is_snug.then(|| ResumeToken::from_random([number; 16])),
             resume: None,
         },
-        is_snug: true,
+        is_snug,
         local: "127.0.0.1".parse().unwrap(),
         ice: IceCredentials {
             ufrag: "ufrag".into(),
@@ -80,14 +80,23 @@ fn newcomer(number: u8) -> Box<Newcomer> {
         first_ssrc: 1,
         turn_servers: vec![],
         relay: None,
+        simulcast: None,
     })
 }
 
 /// Joins over a mailbox of its own; the inbox is the socket's end of it.
-async fn join((room, lease): Way, number: u8) -> (RoomHandle, Seat, Inbox<PeerInfo>) {
+async fn join(way: Way, number: u8) -> (RoomHandle, Seat, Inbox<PeerInfo>) {
+    join_as(way, number, true).await
+}
+
+async fn join_as(
+    (room, lease): Way,
+    number: u8,
+    is_snug: bool,
+) -> (RoomHandle, Seat, Inbox<PeerInfo>) {
     let (mailbox, inbox) = Mailbox::detached::<PeerChannel>(Instant::now());
     let (reply, answer) = oneshot::channel();
-    let newcomer = newcomer(number);
+    let newcomer = newcomer(number, is_snug);
     assert!(
         room.send(RoomMessage::Join {
             newcomer,
@@ -201,7 +210,7 @@ async fn who_gives_up_while_being_let_in_leaves_no_trace() {
     let (mailbox, _inbox) = Mailbox::detached::<PeerChannel>(Instant::now());
     let (reply, answer) = oneshot::channel();
     drop(answer);
-    let newcomer = newcomer(1);
+    let newcomer = newcomer(1, true);
     assert!(
         room.send(RoomMessage::Join {
             newcomer,
@@ -227,7 +236,7 @@ async fn a_former_channel_is_closed_when_its_peer_comes_back_elsewhere() {
     let (room, seat, mut former) = join(world.way("a").await, 1).await;
     let (mailbox, mut inbox) = Mailbox::detached::<PeerChannel>(Instant::now());
     let (reply, answer) = oneshot::channel();
-    let mut again = newcomer(2);
+    let mut again = newcomer(2, true);
     again.joiner.resume = Some(ResumeToken::from_random([1; 16]));
     let (_, lease) = world.way("a").await;
     let message = RoomMessage::Join {
@@ -305,4 +314,39 @@ async fn what_the_media_plane_cannot_take_is_kept_in_order() {
     drop(world.plane);
     task.pending.push_back(remove(1));
     assert!(!task.flush(), "a room without a media plane ends");
+}
+
+#[tokio::test]
+async fn a_panic_over_one_peer_puts_that_one_out_alone() {
+    let world = World::start();
+    let (room, ann, mut of_ann) = join(world.way("a").await, 1).await;
+    let (_, bob, mut of_bob) = join_as(world.way("a").await, 2, false).await;
+    let (_, carol, mut of_carol) = join(world.way("a").await, 3).await;
+    for seat in [&ann, &bob, &carol] {
+        connect(&room, seat).await;
+    }
+    for seat in [&bob, &carol] {
+        let (seat, said) = (seat.clone(), Said::Fault);
+        assert!(room.send(RoomMessage::Said { seat, said }).await);
+    }
+    // Whatever is said next is handled: the room lives.
+    let metadata = serde_json::json!("still here");
+    let said = Said::Event(ClientEvent::UpdateEndpointMetadata { metadata });
+    let seat = ann.clone();
+    assert!(room.send(RoomMessage::Said { seat, said }).await);
+    let mut of_dave = join(world.way("a").await, 4).await.2;
+    assert!(words(&mut of_dave).is_empty(), "it has not connected");
+    let [heard, of_bob, of_carol] = [&mut of_ann, &mut of_bob, &mut of_carol].map(words);
+    let removed = heard.iter().filter(|word| word.contains("endpointRemoved"));
+    assert_eq!(removed.count(), 2, "{heard:?}");
+    // The seed's page shows the sentence; a Snug program joins again.
+    let [.., last, end] = &of_bob[..] else {
+        panic!("{of_bob:?}")
+    };
+    assert!(
+        last.starts_with(r#"{"message":"The server failed"#),
+        "{last}"
+    );
+    assert_eq!(end, "Close");
+    assert_eq!(of_carol.last().unwrap(), "Crash");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use snug_server::RoomPolicy;
 
-use crate::scripted::Peer;
+use crate::scripted::{Peer, Socket};
 use crate::server;
 
 /// Written from the wire format of generation A, of which no program is published any more.
@@ -104,4 +104,55 @@ async fn who_is_put_out_hears_it_and_the_others_hear_that_it_is_gone() {
     assert_eq!(old.socket.next_frame().await[3], "phx_close");
     assert_eq!(ann.expect("endpointRemoved").await["id"], old.id());
     ann.stays_silent().await;
+}
+
+#[tokio::test]
+async fn the_first_who_asks_decides_about_simulcast_for_the_room() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut plain = Socket::open(&server).await;
+    plain.join("den", &json!({})).await;
+    let mut sockets = Vec::new();
+    for asked in [false, true] {
+        let mut socket = Socket::open(&server).await;
+        socket.join("den", &json!({"isSimulcastOn": asked})).await;
+        let [join_ref, _, topic, event, payload] = socket.next_frame().await;
+        assert_eq!(join_ref, socket.join_ref("den"));
+        assert_eq!(
+            (topic, event),
+            (json!("room:den"), json!("simulcastConfig"))
+        );
+        assert_eq!(payload, json!({"data": false}));
+        sockets.push(socket);
+    }
+    let connected = plain.connect("den", "plain").await;
+    assert_eq!(
+        connected["otherEndpoints"],
+        json!([]),
+        "it heard of nothing else"
+    );
+    // In another room another one is the first.
+    let mut socket = Socket::open(&server).await;
+    socket.join("attic", &json!({"isSimulcastOn": true})).await;
+    assert_eq!(socket.next_frame().await[4], json!({"data": true}));
+}
+
+#[tokio::test]
+async fn statistics_are_told_every_second_to_who_listens() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let _ann = Peer::enter(&server, "den", "ann").await;
+    let mut socket = Socket::open(&server).await;
+    socket.send("1", "stats", "phx_join", &json!({})).await;
+    let reply = socket.next_reply().await;
+    assert_eq!(reply, json!({"status": "ok", "response": {}}));
+    for _ in 0..2 {
+        let [_, reference, topic, event, payload] = socket.next_frame().await;
+        assert_eq!((topic, event), (json!("stats"), json!("metrics")));
+        assert!(reference.is_null());
+        assert_eq!(payload["stats"]["rooms"], 1);
+        assert!(payload["stats"]["media"]["packetsForwarded"].is_u64());
+        let text = payload.to_string();
+        assert!(!text.contains("den") && !text.contains("ann"), "{text}");
+    }
+    socket.send("1", "stats", "phx_leave", &json!({})).await;
+    while socket.next_frame().await[3] != "phx_close" {}
 }

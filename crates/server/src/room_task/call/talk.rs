@@ -26,6 +26,9 @@ pub(crate) enum Said {
     Event(ClientEvent),
     /// An offer.
     Offer(Box<SaidOffer>),
+    /// Makes the room panic, as a defect would.
+    #[cfg(test)]
+    Fault,
 }
 
 /// An offer with what belongs to it.
@@ -65,6 +68,8 @@ impl Call {
         match said {
             Said::Event(event) => self.handle_event(seat, event, now),
             Said::Offer(offer) => self.handle_offer(&seat.peer, *offer, now),
+            #[cfg(test)]
+            Said::Fault => panic!("as a defect would"),
         }
         self.settle(now);
     }

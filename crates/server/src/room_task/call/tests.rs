@@ -83,6 +83,7 @@ impl World {
             first_ssrc: 1000 * u32::from(self.joined),
             turn_servers: vec![],
             relay: None,
+            simulcast: None,
         }
     }
 
