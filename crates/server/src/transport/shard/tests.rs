@@ -5,6 +5,7 @@ use crate::transport::command::IceCredentials;
 use crate::transport::handle::{TransportHandle, Wake};
 use crate::transport::io::{LocalAddress, Path};
 use crate::transport::stun;
+use snug_rtp::{Fields, Packet, RtpTime, SequenceNumber, write_packet};
 use snug_sfu::{ExtensionIds, Kind, Publish, TrackKey};
 use std::io;
 use std::net::Ipv4Addr;
@@ -197,6 +198,76 @@ fn a_sign_of_life_is_reported_twice_a_second_at_most() {
     let heard = std::iter::from_fn(|| bench.events.try_recv().ok()).count();
     assert_eq!(heard, 4);
     assert_eq!(bench.shard.counters.events_dropped.get(), 0);
+}
+
+/// Lets the router take in a second of a voice.
+fn speak(bench: &mut Bench, peer: PeerKey) {
+    let extensions = ExtensionIds {
+        audio_level: Some(1),
+        ..ExtensionIds::default()
+    };
+    let publish = vec![Publish {
+        track: TrackKey(1),
+        kind: Kind::Audio,
+        mid: "0".to_owned(),
+        encodings: vec![snug_sfu::Encoding {
+            ssrc: Some(5),
+            ..snug_sfu::Encoding::default()
+        }],
+        payload_type: 111,
+        rtx_payload_type: None,
+        extensions,
+        bitrate_max: None,
+    }];
+    bench.command(TransportCommand::SetMedia {
+        peer,
+        publish,
+        subscribe: vec![],
+    });
+    for number in 0..50 {
+        bench.now += 20 * MS;
+        let fields = Fields {
+            marker: false,
+            payload_type: 111,
+            sequence: SequenceNumber(number),
+            timestamp: RtpTime(u32::from(number) * 960),
+            ssrc: 5,
+        };
+        let mut bytes = [0; 64];
+        let len = write_packet(&mut bytes, &fields, &[(1, &[30])], b"opus")
+            .unwrap()
+            .len;
+        let packet = Packet::parse(&bytes[..len]).unwrap();
+        let room = bench.shard.rooms[0].as_mut().unwrap();
+        assert!(room.router.handle_rtp(peer, &packet, bench.now).is_some());
+    }
+}
+
+#[test]
+fn what_a_router_notices_waits_until_its_room_has_a_place_for_it() {
+    let mut bench = Bench::new();
+    bench.add(1);
+    let peer = PeerKey(1);
+    let at = bench.now;
+    while bench
+        .sender
+        .try_send(TransportEvent::Heard { peer, at })
+        .is_ok()
+    {}
+    speak(&mut bench, peer);
+    bench.shard.send_control(0, bench.now);
+    let others = std::iter::from_fn(|| bench.events.try_recv().ok()).count();
+    assert_eq!(others, 8, "it had no place yet");
+    bench.shard.handle_timers(bench.now);
+    let track = TrackKey(1);
+    let voice = TransportEvent::Voice {
+        peer,
+        track,
+        is_speech: true,
+    };
+    assert_eq!(bench.events.try_recv(), Ok(voice));
+    bench.shard.handle_timers(bench.now);
+    assert!(bench.events.try_recv().is_err(), "it is told once");
 }
 
 #[test]
