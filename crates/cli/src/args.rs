@@ -75,6 +75,13 @@ pub(crate) struct ServeArguments {
     /// Tell people this outside address of a port-forwarded host too (repeatable).
     #[arg(long, value_name = "ADDR[:PORT]")]
     pub announce: Vec<String>,
+    /// Show this certificate (PEM, with its issuers) of an authority that browsers know, instead
+    /// of one of our own. Start again when it was renewed.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM). People pin this key; keep it at renewals.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Send nothing to announce rooms on this network. Announcing is not built yet, so nothing
     /// is sent with or without it.
     #[arg(long)]

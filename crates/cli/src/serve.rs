@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use snug_server::{Config, RoomPolicy, Server};
+use snug_server::{Config, RoomPolicy, Server, TlsFiles};
 
 use crate::args::{Rooms, ServeArguments, data_dir};
 use crate::exit::{Exit, Failure};
@@ -21,6 +21,10 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         allow_plain_ws: arguments.allow_plain_ws,
         allow_origins: arguments.allow_origins,
         announce: arguments.announce,
+        tls: arguments
+            .tls_cert
+            .zip(arguments.tls_key)
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
     };
     let server = Server::start(config).await.map_err(failure)?;
     announce_ready(&server)?;

@@ -230,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_joiner_whose_room_is_dead_time_and_again_is_told_so() {
         let rooms = Rooms::of_dead_ones();
-        let turn_servers = Arc::new(TurnServers::new(1, vec![]));
+        let turn_servers = Arc::new(TurnServers::new(1, vec![], None));
         let application = RoomApplication::new(rooms, turn_servers, Stats::detached());
         let (mailbox, _inbox) = Mailbox::detached::<SocketChannel>(Instant::now());
         let somewhere = SocketAddr::from(([127, 0, 0, 1], 1));

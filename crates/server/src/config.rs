@@ -26,6 +26,17 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// Outside addresses of a port-forwarded host, as `ADDR[:PORT]`.
     pub announce: Vec<String>,
+    /// A certificate of an authority that browsers know, in place of our own.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where an issued certificate and its key lie, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those of its issuers up to one that browsers know.
+    pub certificate: PathBuf,
+    /// Its key: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
 }
 
 impl Default for Config {
@@ -38,6 +49,7 @@ impl Default for Config {
             allow_plain_ws: false,
             allow_origins: Vec::new(),
             announce: Vec::new(),
+            tls: None,
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Counters {
     pub not_accepted: Counter,
     /// Sockets closed because their reader was too slow.
     pub slow_consumers: Counter,
+    /// Connections to the TURN server closed because their reader was too slow.
+    pub slow_relays: Counter,
 }
 
 /// Counts one kind of event.

@@ -36,6 +36,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The certificate or key of `--tls-cert` and `--tls-key` cannot be used.
+    #[error("{} cannot be used: {reason}", path.display())]
+    IssuedCertificate {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An `--allow-origin` or `--announce` value cannot be read.
     #[error("{value:?} is not {expected}")]
     BadAddress {
@@ -76,6 +84,11 @@ impl Error {
                 "Remove {} for a new identity. Everyone who knows the old one will be warned.",
                 path.display()
             ),
+            Error::IssuedCertificate { .. } => {
+                "Name the certificate with its issuers, and the key that belongs to it, as PEM \
+                 files that this user may read."
+                    .into()
+            }
             Error::BadAddress { expected, .. } => format!("Write {expected}."),
             Error::MediaLost => "Start it again, and report what the log says.".into(),
             Error::Tls(_) | Error::Media(_) => return None,

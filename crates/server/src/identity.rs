@@ -1,4 +1,5 @@
-//! Who this server is: one key, made at the first run, that people pin.
+//! Who this server is: one key that people pin, made at the first run, or that of a certificate
+//! which an authority issued.
 //!
 //! The key outlives everything; the certificate around it is only the form that TLS wants. It is
 //! kept too, because a browser guest accepts one certificate and should not be asked again after
@@ -6,25 +7,29 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 use snug_protocol::Pin;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::Error;
+use crate::{Error, TlsFiles};
 
 const KEY_FILE: &str = "identity.key";
 const CERTIFICATE_FILE: &str = "identity.crt";
 
 /// Holds the server's key and its certificate. Has no Debug: it is a secret.
 pub struct Identity {
-    pub(crate) certificate: CertificateDer<'static>,
+    /// Ours, and those of its issuers if it has any.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
     pin: Pin,
+    issued_for: Option<String>,
 }
 
 impl Identity {
@@ -70,10 +75,49 @@ impl Identity {
             .ok_or_else(|| damaged(&data_dir.join(CERTIFICATE_FILE), "it has no key".into()))?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(Identity {
-            certificate,
+            chain: vec![certificate],
             key,
             pin,
+            issued_for: None,
         })
+    }
+
+    /// Loads a certificate that an authority issued, and its key. People pin this key then, so
+    /// that there is one identity however the server is called.
+    ///
+    /// # Errors
+    /// [`Error::IssuedCertificate`] when a file cannot be read, holds something else, or the two
+    /// do not belong together.
+    pub fn load_issued(files: &TlsFiles) -> Result<Self, Error> {
+        let unusable = |path: &Path, reason: String| Error::IssuedCertificate {
+            path: path.to_owned(),
+            reason,
+        };
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
+            .and_then(Iterator::collect)
+            .map_err(|error| unusable(&files.certificate, error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| unusable(&files.key, error.to_string()))?;
+        let leaf = chain.first();
+        let pin = leaf.and_then(pin_of);
+        let pin =
+            pin.ok_or_else(|| unusable(&files.certificate, "it holds no certificate".to_owned()))?;
+        let issued_for = leaf.and_then(name_of_issued);
+        let provider = rustls::crypto::ring::default_provider();
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
+            .map_err(|error| unusable(&files.key, error.to_string()))?;
+        Ok(Identity {
+            chain,
+            key,
+            pin,
+            issued_for,
+        })
+    }
+
+    /// Returns a name or address by which the certificate of an authority calls this server; none
+    /// for a certificate of our own, which no browser trusts by itself.
+    pub fn issued_for(&self) -> Option<&str> {
+        self.issued_for.as_deref()
     }
 
     /// Returns what people pin: SHA-256 of the key's SubjectPublicKeyInfo.
@@ -88,6 +132,31 @@ pub fn pin_of(certificate: &CertificateDer<'_>) -> Option<Pin> {
     let hash = digest(&SHA256, parsed.public_key().raw);
     let hash: [u8; 32] = hash.as_ref().try_into().expect("SHA-256 has 32 bytes");
     Some(Pin::new(hash))
+}
+
+/// Returns the first name, else the first address, that a certificate is good for, unless it was
+/// issued by itself. A name with a wildcard is none that can be called.
+fn name_of_issued(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    if parsed.issuer() == parsed.subject() {
+        return None;
+    }
+    let names = parsed.subject_alternative_name().ok().flatten()?;
+    let names = &names.value.general_names;
+    let name = names.iter().find_map(|name| match name {
+        GeneralName::DNSName(name) if !name.contains('*') => Some((*name).to_owned()),
+        _ => None,
+    });
+    name.or_else(|| {
+        names.iter().find_map(|name| match name {
+            GeneralName::IPAddress([a, b, c, d]) => Some(format!("{a}.{b}.{c}.{d}")),
+            GeneralName::IPAddress(octets) => {
+                let octets = <[u8; 16]>::try_from(*octets).ok()?;
+                Some(format!("[{}]", Ipv6Addr::from(octets)))
+            }
+            _ => None,
+        })
+    })
 }
 
 fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, Error> {
@@ -222,7 +291,7 @@ mod tests {
         let first = Identity::load_or_create(&data).unwrap();
         let second = Identity::load_or_create(&data).unwrap();
         assert_eq!(first.pin(), second.pin());
-        assert_eq!(first.certificate, second.certificate);
+        assert_eq!(first.chain, second.chain);
         assert_eq!(
             fs::read_dir(&data).unwrap().count(),
             2,

@@ -36,7 +36,7 @@ pub mod tls;
 pub mod transport;
 mod turn_servers;
 
-pub use config::{Config, PORT};
+pub use config::{Config, PORT, TlsFiles};
 pub use counters::{Counter, Counters};
 pub use error::Error;
 pub use identity::{Identity, pin_of};

@@ -1,7 +1,7 @@
 //! The one TCP port: accepts, tells TLS from HTTP by the first byte, serves.
 //!
 //! Rules, each with its why:
-//! - 0x16 is TLS, 0x00 and 0x01 are STUN (reserved for TURN over TCP), an upper-case letter is
+//! - 0x16 is TLS, 0x00 and 0x01 are STUN (TURN over TCP, see `turn`), an upper-case letter is
 //!   HTTP, everything else is closed. Inside TLS the same decision is made again.
 //! - Each step before the first request has five seconds, and connections that have not made one
 //!   are bounded; when the bound is reached the oldest makes room (see `admission`), so any
@@ -13,6 +13,7 @@
 mod admission;
 mod connection;
 mod stream;
+mod turn;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::socket::ConnectionInfo;
+use crate::transport::StreamHandle;
 use crate::{Counters, Error};
 use admission::Admission;
 pub(crate) use connection::Peer;
@@ -51,6 +53,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     counters: Arc<Counters>,
+    turn: Option<StreamHandle>,
 }
 
 impl Listener {
@@ -83,12 +86,19 @@ impl Listener {
                 socket,
                 address,
                 counters: Arc::default(),
+                turn: None,
             }),
             Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
                 Err(Error::PortInUse(address))
             }
             Err(source) => Err(Error::Listen { address, source }),
         }
+    }
+
+    /// Hands TURN clients over to the media plane; without it they are closed.
+    pub(crate) fn with_turn(mut self, turn: StreamHandle) -> Self {
+        self.turn = Some(turn);
+        self
     }
 
     /// Returns the bound address; unspecified (`[::]`, `0.0.0.0`) when it is every address.
@@ -109,6 +119,7 @@ impl Listener {
             tls: TlsAcceptor::from(tls),
             stop: stop.clone(),
             counters: Arc::clone(&self.counters),
+            turn: self.turn.clone(),
         };
         let admission = Admission::new(Arc::clone(&self.counters));
         let mut tasks = JoinSet::new();

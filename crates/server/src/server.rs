@@ -46,13 +46,20 @@ impl Server {
     /// See [`Error`]: the port is in use, an address is not ours or cannot be read, the identity
     /// key cannot be kept.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let identity = Identity::load_or_create(&config.data_dir)?;
+        let identity = match &config.tls {
+            Some(files) => Identity::load_issued(files)?,
+            None => Identity::load_or_create(&config.data_dir)?,
+        };
         let tls = tls::server_config(&identity)?;
         let origins = Arc::new(OriginRules::new(&config, &machine_name())?);
         let (listener, transport) = open_ports(&config)?;
         let port = listener.address().port();
         let announced = announced(&config.announce, port);
-        let turn_servers = Arc::new(TurnServers::new(port, announced.clone()));
+        let turn_servers = Arc::new(TurnServers::new(
+            port,
+            announced.clone(),
+            identity.issued_for(),
+        ));
         let around = Surroundings {
             site: Arc::new(Site {
                 fingerprint: transport.fingerprint(),
@@ -63,6 +70,7 @@ impl Server {
             }),
             transport: transport.handle(),
         };
+        let listener = listener.with_turn(transport.handle().streams());
         let (registry, rooms) = RegistryTask::new(config.rooms, around);
         let (telling, stats) = StatsTask::new(rooms.clone(), transport.shared_counters());
         let application = RoomApplication::new(rooms.clone(), turn_servers, stats);

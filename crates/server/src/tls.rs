@@ -17,7 +17,8 @@ pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
-        .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
+    // The second is what a TURN client may say (RFC 7443); those of browsers say nothing.
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
     Ok(Arc::new(config))
 }

@@ -19,6 +19,7 @@ mod io;
 mod keyed;
 mod shard;
 mod srtp;
+mod stream;
 mod stun;
 mod turn;
 
@@ -28,6 +29,7 @@ pub use handle::{SendError, TransportHandle};
 pub use snug_sfu::{
     Encoding, ExtensionIds, Kind, LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
 };
+pub(crate) use stream::{OpenStream, StreamHandle, StreamOutput, next_frame};
 pub use turn::RelayAccess;
 
 use dtls::Identity;
@@ -93,11 +95,11 @@ impl Transport {
         let port = io.local_addr().map_err(bind)?.port();
         let identity = Arc::new(Identity::generate().map_err(Error::Certificate)?);
         let fingerprint = identity.fingerprint();
-        let (handle, commands) = TransportHandle::open(io.waker());
+        let (handle, lanes) = TransportHandle::open(io.waker());
         let counters = Arc::new(Counters::default());
         let is_stopping = Arc::new(AtomicBool::new(false));
         let (shared, stop) = (Arc::clone(&counters), Arc::clone(&is_stopping));
-        let shard = Shard::new(io, identity, shared, commands, stop);
+        let shard = Shard::new(io, identity, shared, lanes, stop);
         let watched = handle.clone();
         let thread = std::thread::Builder::new()
             .name("media".to_owned())

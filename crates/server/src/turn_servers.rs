@@ -26,17 +26,23 @@ pub(crate) struct TurnServers {
     secret: hmac::Key,
     port: u16,
     announced: Vec<SocketAddr>,
+    /// By which name it is reached over TLS, and the port there.
+    tls: Option<(String, u16)>,
 }
 
 impl TurnServers {
-    /// Serves on `port`, from outside at `announced`.
-    pub fn new(port: u16, announced: Vec<SocketAddr>) -> Self {
+    /// Serves on `port`, from outside at `announced`, and over TLS by the name for which an
+    /// authority issued our certificate.
+    pub fn new(port: u16, announced: Vec<SocketAddr>, issued_for: Option<&str>) -> Self {
+        // Who calls us by a name comes from outside.
+        let tls_port = announced.first().map_or(port, SocketAddr::port);
         let mut secret = [0; 32];
         rand::rng().fill_bytes(&mut secret);
         Self {
             secret: hmac::Key::new(hmac::HMAC_SHA256, &secret),
             port,
             announced,
+            tls: issued_for.map(|name| (name.to_owned(), tls_port)),
         }
     }
 
@@ -61,19 +67,22 @@ impl TurnServers {
                 addresses.push(*address);
             }
         }
-        let server = |address: &SocketAddr, transport| TurnServer {
-            server_addr: host(address.ip()),
-            server_port: address.port(),
+        let server = |server_addr: String, server_port, transport| TurnServer {
+            server_addr,
+            server_port,
             transport,
             password: password.clone(),
             username: username.clone(),
         };
         let told = &addresses[..addresses.len().min(1 + OUTSIDE_MAX)];
-        let servers = [TurnTransport::Udp]
+        let servers = [TurnTransport::Udp, TurnTransport::Tcp]
             .into_iter()
             .flat_map(|transport| told.iter().map(move |address| (address, transport)))
-            .map(|(address, transport)| server(address, transport))
-            .collect();
+            .map(|(address, transport)| server(host(address.ip()), address.port(), transport));
+        // Never alone: where the name leads elsewhere, the others still work.
+        let tls = self.tls.iter();
+        let tls = tls.map(|(name, port)| server(name.clone(), *port, TurnTransport::Tls));
+        let servers = servers.chain(tls).collect();
         let access = RelayAccess::new(username.clone(), &password, &addresses);
         (servers, access)
     }
@@ -107,7 +116,7 @@ mod tests {
     fn the_local_address_comes_first_and_outside_ones_once() {
         let outside = ["203.0.113.9:9", "[2001:db8::9]:7684", "10.0.0.1:7684"];
         let outside = outside.map(|address| address.parse().unwrap()).to_vec();
-        let servers = admit(&TurnServers::new(7684, outside), "10.0.0.1");
+        let servers = admit(&TurnServers::new(7684, outside, None), "10.0.0.1");
         let udp: Vec<String> = servers
             .iter()
             .filter(|server| server.transport == TurnTransport::Udp)
@@ -121,8 +130,31 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_told_last_and_only_with_a_name() {
+        let servers = admit(&TurnServers::new(7684, vec![], None), "10.0.0.1");
+        let kinds = |servers: &[TurnServer]| -> Vec<TurnTransport> {
+            servers.iter().map(|server| server.transport).collect()
+        };
+        assert_eq!(kinds(&servers), [TurnTransport::Udp, TurnTransport::Tcp]);
+        let outside = vec!["203.0.113.9:9".parse().unwrap()];
+        let servers = admit(
+            &TurnServers::new(7684, outside, Some("rooms.example")),
+            "10.0.0.1",
+        );
+        assert_eq!(
+            kinds(&servers)[3..],
+            [TurnTransport::Tcp, TurnTransport::Tls]
+        );
+        assert_eq!(servers[4].server_addr, "rooms.example");
+        assert_eq!(servers[4].server_port, 9);
+    }
+
+    #[test]
     fn credentials_are_a_server_s_own() {
-        let (one, two) = (TurnServers::new(1, vec![]), TurnServers::new(1, vec![]));
+        let (one, two) = (
+            TurnServers::new(1, vec![], None),
+            TurnServers::new(1, vec![], None),
+        );
         let (first, other) = (admit(&one, "10.0.0.1"), admit(&two, "10.0.0.1"));
         assert_eq!(first[0].username, other[0].username);
         assert_ne!(first[0].password, other[0].password);

@@ -53,6 +53,14 @@ impl Frame {
     }
 }
 
+/// Takes a media event out of the `custom` one around it, if there is one.
+fn unwrapped(mut event: Value) -> Value {
+    match event["type"] == "custom" {
+        true => event["data"].take(),
+        false => event,
+    }
+}
+
 /// A WebSocket that speaks Phoenix V2.
 #[derive(Debug)]
 pub struct Socket {
@@ -281,12 +289,11 @@ impl Peer {
     pub fn hears(&mut self, kind: &str, within: Duration) -> Result<Value> {
         let topic = self.topic.clone();
         let frame = self.socket.wait_for(kind, within, |frame| {
-            frame.topic == topic
-                && frame
-                    .media_event()
-                    .is_some_and(|event| event["type"] == *kind)
+            let event = frame.media_event().map(unwrapped);
+            frame.topic == topic && event.is_some_and(|event| event["type"] == *kind)
         })?;
-        Ok(frame.media_event().context("it was one")?["data"].take())
+        let event = frame.media_event().context("it was one")?;
+        Ok(unwrapped(event)["data"].take())
     }
 
     /// Leaves the room, waits for the answer, and gives the socket back.

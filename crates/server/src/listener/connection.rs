@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Slot;
 use super::stream::{Rewound, Speaks};
+use super::turn;
 use crate::Counters;
 use crate::socket::ConnectionInfo;
+use crate::transport::StreamHandle;
 
 /// Bounds each step before the first request: the first byte, the TLS handshake, the first byte
 /// inside, the request head. Also how long a connection may idle between requests.
-const STEP_MAX: Duration = Duration::from_secs(5);
+pub(super) const STEP_MAX: Duration = Duration::from_secs(5);
 
 /// Bounds what is read of one request head. Larger than the limits that [`crate::http`] answers
 /// politely, so that their answer is not lost in a reset.
@@ -38,6 +40,7 @@ pub(super) struct Shared {
     pub(super) tls: TlsAcceptor,
     pub(super) stop: CancellationToken,
     pub(super) counters: Arc<Counters>,
+    pub(super) turn: Option<StreamHandle>,
 }
 
 /// What goes on with a connection after HTTP.
@@ -124,11 +127,41 @@ async fn tell_and_serve(
                     };
                     serve_http(stream, info, slot, shared).await
                 }
-                Speaks::Tls | Speaks::Stun | Speaks::Unknown => Ok(None),
+                Speaks::Stun => {
+                    limit_buffer(stream.inner().get_ref().0)?;
+                    serve_turn(stream, info, slot, shared).await
+                }
+                Speaks::Tls | Speaks::Unknown => Ok(None),
             }
         }
-        Speaks::Stun | Speaks::Unknown => Ok(None),
+        Speaks::Stun => {
+            limit_buffer(&stream)?;
+            serve_turn(stream, info, slot, shared).await
+        }
+        Speaks::Unknown => Ok(None),
     }
+}
+
+/// Keeps the system from hoarding media for a client that reads slowly.
+fn limit_buffer(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_send_buffer_size(turn::SEND_BUFFER_LEN)
+}
+
+async fn serve_turn<S>(
+    stream: S,
+    info: ConnectionInfo,
+    slot: Arc<Slot>,
+    shared: Shared,
+) -> io::Result<Option<Job>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(handle) = shared.turn else {
+        return Ok(None);
+    };
+    let stop = shared.stop.child_token();
+    turn::serve(stream, info, &slot, &handle, &shared.counters, &stop).await?;
+    Ok(None)
 }
 
 async fn serve_http<S>(

@@ -14,7 +14,7 @@ use crate::forward::forward_writes;
 pub(super) enum Speaks {
     Tls,
     Http,
-    /// TURN over TCP; reserved.
+    /// TURN over TCP.
     Stun,
     Unknown,
 }
@@ -52,6 +52,13 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
                 inner,
             },
         )))
+    }
+}
+
+impl<S> Rewound<S> {
+    /// Returns the stream that was looked at.
+    pub(super) fn inner(&self) -> &S {
+        &self.inner
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Counters {
     pub turn_refused: Counter,
     /// Dropped: checks for another peer than the owner of the allocation that they came through.
     pub turn_foreign: Counter,
+    /// Dropped: messages for a TCP connection to the TURN server that does not keep up.
+    pub turn_stream_full: Counter,
     /// Dropped: a check from an address that another peer is using.
     pub address_taken: Counter,
     /// Dropped: media or DTLS from an address that no peer was checked on.

@@ -1,6 +1,7 @@
 //! The control side's end of the command queue.
 
 use super::TransportCommand;
+use super::stream::{StreamHandle, StreamInput};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -21,8 +22,15 @@ pub(super) trait Wake: Send + Sync {
 pub struct TransportHandle {
     queue: SyncSender<TransportCommand>,
     wake: Arc<dyn Wake>,
+    streams: StreamHandle,
     /// Says that the media thread ended by a defect.
     failed: CancellationToken,
+}
+
+/// What the shard reads.
+pub(super) struct Lanes {
+    pub(super) commands: Receiver<TransportCommand>,
+    pub(super) streams: tokio::sync::mpsc::Receiver<StreamInput>,
 }
 
 /// Says why a command was not taken.
@@ -37,18 +45,24 @@ pub enum SendError {
 }
 
 impl TransportHandle {
-    /// Opens a queue whose reader is woken by `wake`.
-    pub(super) fn open(wake: Arc<dyn Wake>) -> (Self, Receiver<TransportCommand>) {
+    /// Opens queues whose reader is woken by `wake`.
+    pub(super) fn open(wake: Arc<dyn Wake>) -> (Self, Lanes) {
         let (queue, commands) = sync_channel(QUEUE_CAPACITY);
+        let (streams, inputs) = StreamHandle::new(Arc::clone(&wake));
         let failed = CancellationToken::new();
-        (
-            Self {
-                queue,
-                wake,
-                failed,
-            },
-            commands,
-        )
+        let handle = Self {
+            queue,
+            wake,
+            streams,
+            failed,
+        };
+        let streams = inputs;
+        (handle, Lanes { commands, streams })
+    }
+
+    /// Returns where TCP connections to the TURN server are handed over.
+    pub(crate) fn streams(&self) -> StreamHandle {
+        self.streams.clone()
     }
 
     /// Returns a token that is cancelled when the media thread ends by a defect. Every call gives
@@ -93,7 +107,8 @@ impl TransportHandle {
         impl Wake for Nobody {
             fn wake(&self) {}
         }
-        Self::open(Arc::new(Nobody))
+        let (handle, lanes) = Self::open(Arc::new(Nobody));
+        (handle, lanes.commands)
     }
 }
 

@@ -63,7 +63,6 @@ pub(super) enum Via {
     /// A TURN allocation of ours; the remote address is the relayed one.
     Relay(RelayKey),
     /// A TCP connection to our TURN server.
-    #[allow(dead_code, reason = "the listener hands over no connections yet")]
     Stream(StreamKey),
 }
 
@@ -223,6 +222,18 @@ impl Inbox {
         self.data.copy_within(start + begin..start + end, start);
     }
 
+    /// Takes in what came another way than by the socket; returns whether there was room.
+    pub(super) fn put(&mut self, path: Path, data: &[u8]) -> bool {
+        let start = self.received.len() * DATAGRAM_LEN_MAX;
+        let slot = self.data.get_mut(start..start + DATAGRAM_LEN_MAX);
+        let Some(place) = slot.and_then(|slot| slot.get_mut(..data.len())) else {
+            return false;
+        };
+        place.copy_from_slice(data);
+        self.push(path, data.len(), false);
+        true
+    }
+
     /// Returns the slot that the next datagram goes to, while there is one.
     #[cfg(any(not(target_os = "linux"), test))]
     fn slot(&mut self) -> Option<&mut [u8]> {
@@ -234,8 +245,7 @@ impl Inbox {
     #[cfg(test)]
     pub(super) fn fill(&mut self, path: Path, data: &[u8]) {
         self.clear();
-        self.data[..data.len()].copy_from_slice(data);
-        self.push(path, data.len(), false);
+        assert!(self.put(path, data));
     }
 
     fn push(&mut self, path: Path, len: usize, is_truncated: bool) {

@@ -15,10 +15,12 @@ mod relay;
 use super::command::{TransportCommand, TransportEvent};
 use super::counters::Counters;
 use super::dtls::{Dtls, Identity};
+use super::handle::Lanes;
 use super::ice::Ice;
 use super::io::{DatagramIo, INBOX_SLOTS, Inbox, Outbox, Path, Via};
 use super::keyed::KeyMap;
 use super::srtp::Session;
+use super::stream::{Sent, StreamInput, Streams};
 use super::turn::Turn;
 use media::Pending;
 use snug_sfu::{Notice, PeerKey, RoomKey, Router};
@@ -46,6 +48,7 @@ pub(super) struct Shard {
     identity: Arc<Identity>,
     counters: Arc<Counters>,
     commands: Receiver<TransportCommand>,
+    stream_inputs: mpsc::Receiver<StreamInput>,
     is_stopping: Arc<AtomicBool>,
     port: Port,
     inbox: Inbox,
@@ -66,6 +69,7 @@ struct Port {
     io: Box<dyn DatagramIo>,
     outbox: Outbox,
     turn: Turn,
+    streams: Streams,
     counters: Arc<Counters>,
 }
 
@@ -96,19 +100,22 @@ impl Shard {
         io: Box<dyn DatagramIo>,
         identity: Arc<Identity>,
         counters: Arc<Counters>,
-        commands: Receiver<TransportCommand>,
+        lanes: Lanes,
         is_stopping: Arc<AtomicBool>,
     ) -> Self {
+        let Lanes { commands, streams } = lanes;
         let port = Port {
             io,
             outbox: Outbox::new(),
             turn: Turn::new(Instant::now()),
+            streams: Streams::new(),
             counters: Arc::clone(&counters),
         };
         Self {
             identity,
             counters,
             commands,
+            stream_inputs: streams,
             is_stopping,
             port,
             inbox: Inbox::new(),
@@ -140,6 +147,7 @@ impl Shard {
             }
             self.handle_inbox(now);
             self.forward_pending(now);
+            self.take_streams(now);
             if now >= self.next_timer {
                 self.handle_timers(now);
             }
@@ -164,6 +172,7 @@ impl Shard {
 
     fn handle_timers(&mut self, now: Instant) {
         self.remove_ownerless(now);
+        self.forget_streams();
         self.port.turn.handle_timeout(now);
         self.forget_relays();
         let mut next = now + TURN_MAX;
@@ -227,7 +236,11 @@ impl Port {
                 Some((len, client)) => self.commit(len, client),
                 None => self.counters.unreachable.add(1),
             },
-            Via::Stream(_) => self.counters.unreachable.add(1),
+            Via::Stream(key) => match self.streams.send(key, &self.outbox.slot()[..len]) {
+                Sent::Queued => {}
+                Sent::Full => self.counters.turn_stream_full.add(1),
+                Sent::Gone => self.counters.unreachable.add(1),
+            },
         }
     }
 

@@ -24,6 +24,8 @@ mod tests;
 
 pub use access::RelayAccess;
 
+pub(super) use message::CHANNEL_HEAD_LEN;
+
 use super::io::{Path, RelayKey, Via};
 use super::stun::RESPONSE_LEN_MAX;
 use allocation::{Allocation, RelayedAddresses};
@@ -128,6 +130,18 @@ impl Turn {
     /// Returns the next allocation that has ended, for whoever remembers its address.
     pub(super) fn poll_ended(&mut self) -> Option<Ended> {
         self.ended.pop()
+    }
+
+    /// Tells whether a client has an allocation.
+    pub(super) fn has_allocation(&self, client: Path) -> bool {
+        self.clients.contains_key(&client)
+    }
+
+    /// Ends the allocation of a client that is gone.
+    pub(super) fn handle_client_gone(&mut self, client: Path) {
+        if let Some(slot) = self.clients.get(&client).copied() {
+            self.end(slot);
+        }
     }
 
     /// Returns the place of the peer that owns an allocation.

@@ -39,6 +39,10 @@ const DATA_TRANSACTION: TransactionId = *b"snug-forward";
 
 /// What a client says.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one call, and reading must not allocate"
+)]
 pub(super) enum Message<'a> {
     /// It wants something done.
     Request(Request<'a>),

@@ -1,0 +1,343 @@
+//! A participant that sends and receives sound through a TURN server, or not at all: signalling
+//! by a scripted peer, checks, handshake and encryption by library parts, TURN by our own client.
+//!
+//! It changes its way into the server as a browser does at every negotiation: a new allocation, a
+//! new ICE generation, the same DTLS session.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::BytesMut;
+use rtc_crypto::RTCCryptoProvider;
+use rtc_crypto::providers::RingProvider;
+use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
+use rtc_dtls::crypto::Certificate;
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
+use rtc_srtp::context::Context;
+use rtc_srtp::protection_profile::ProtectionProfile;
+use serde_json::{Value, json};
+
+use crate::scripted::Peer;
+use crate::turn::{Announced, CHANNEL, Message, PATIENCE, Turn};
+
+/// The DTLS library's name for the one other side.
+const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+/// The payload type of sound in every offer of ours.
+const OPUS: u8 = 111;
+/// The length of an RTP header without extensions.
+const HEADER_LEN: usize = 12;
+
+/// What a guest does in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It has a microphone.
+    Speaks,
+    /// It has a loudspeaker.
+    Listens,
+}
+
+/// A participant that has joined, and is not connected for media yet.
+pub struct Guest {
+    /// Its signalling.
+    pub peer: Peer,
+    /// Its name on the wire.
+    pub id: String,
+    /// The TURN servers that it was told.
+    pub servers: Vec<Announced>,
+    part: Part,
+    certificate: Certificate,
+    provider: Arc<dyn RTCCryptoProvider>,
+    generation: u32,
+}
+
+/// Both sides of one ICE generation.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// The server's user name fragment and the guest's.
+    pub names: (String, String),
+    /// The server's password.
+    pub password: String,
+    /// Where the server says it is.
+    pub candidates: Vec<SocketAddr>,
+}
+
+/// One way to the server: an allocation bound to one of its addresses.
+#[derive(Debug)]
+pub struct Way {
+    /// The TURN connection.
+    pub turn: Turn,
+    /// The server's address.
+    pub server: SocketAddr,
+}
+
+/// What seals and opens a guest's media.
+pub struct Keys {
+    seal: Context,
+    open: Context,
+}
+
+impl Guest {
+    /// Joins and gets as far as being told the TURN servers.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn join(server: SocketAddr, room: &str, part: Part) -> Result<Self> {
+        let mut peer = Peer::join(server, room)?;
+        let connected = peer.connect("guest")?;
+        let id = connected["id"].as_str().context("no id")?.to_owned();
+        if part == Part::Speaks {
+            renegotiate(&mut peer)?;
+        }
+        let data = peer.hears("offerData", PATIENCE)?;
+        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
+        let names = vec!["guest".to_owned()];
+        let certificate = Certificate::generate_self_signed(names, provider.crypto())?;
+        Ok(Self {
+            peer,
+            id,
+            servers: Announced::all(&data)?,
+            part,
+            certificate,
+            provider,
+            generation: 0,
+        })
+    }
+
+    /// Returns the first server of a transport.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn server(&self, transport: &str) -> Result<&Announced> {
+        let found = self
+            .servers
+            .iter()
+            .find(|server| server.transport == transport);
+        found.with_context(|| format!("no TURN server over {transport}"))
+    }
+
+    /// Asks to negotiate once more, and waits until the server wants the offer.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn renegotiate(&mut self) -> Result<()> {
+        renegotiate(&mut self.peer)?;
+        self.peer.hears("offerData", PATIENCE).map(drop)
+    }
+
+    /// Offers, with fresh ICE credentials, and takes the answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn negotiate(&mut self) -> Result<Generation> {
+        self.generation += 1;
+        let ours = format!("gen{:05}", self.generation);
+        let (mids, metadata) = match self.part {
+            Part::Speaks => {
+                let track = format!("{}:00000000-0000-4000-8000-000000000001", self.id);
+                (json!({"0": track}), json!({track: {"active": true}}))
+            }
+            Part::Listens => (json!({}), json!({})),
+        };
+        let data = json!({
+            "sdpOffer": {"type": "offer", "sdp": self.offer(&ours)},
+            "trackIdToTrackMetadata": metadata,
+            "midToTrackId": mids,
+        });
+        let event = json!({"type": "custom", "data": {"type": "sdpOffer", "data": data}});
+        self.peer.say(&event)?;
+        let answer = self.hears("sdpAnswer")?;
+        let sdp = answer["sdp"].as_str().context("no SDP")?;
+        let value = |name: &str| -> Result<String> {
+            let line = sdp.lines().find_map(|line| line.strip_prefix(name));
+            Ok(line.with_context(|| format!("no {name}"))?.to_owned())
+        };
+        let names = (value("a=ice-ufrag:")?, ours);
+        let password = value("a=ice-pwd:")?;
+        let candidate = self.hears("candidate")?;
+        let mut candidates = vec![address_of(&candidate)?];
+        while let Ok(more) = self.peer.hears("candidate", Duration::from_millis(100)) {
+            candidates.push(address_of(&more)?);
+        }
+        Ok(Generation {
+            names,
+            password,
+            candidates,
+        })
+    }
+
+    fn hears(&mut self, kind: &str) -> Result<Value> {
+        self.peer.hears(kind, PATIENCE)
+    }
+
+    fn offer(&self, ufrag: &str) -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.certificate.certificate[0]);
+        let pairs: Vec<String> = digest
+            .as_ref()
+            .iter()
+            .map(|it| format!("{it:02X}"))
+            .collect();
+        let direction = match self.part {
+            Part::Speaks => "sendonly",
+            Part::Listens => "recvonly",
+        };
+        let ssrc = match self.part {
+            Part::Speaks => "a=ssrc:7 cname:guest\r\n",
+            Part::Listens => "",
+        };
+        format!(
+            "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\n\
+             a=ice-pwd:thepasswordoftheguestitself\r\na=fingerprint:sha-256 {}\r\n\
+             a=setup:actpass\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
+             a=rtpmap:{OPUS} opus/48000/2\r\n{ssrc}",
+            self.generation,
+            pairs.join(":"),
+        )
+    }
+
+    /// Shakes hands over a way that was checked.
+    ///
+    /// # Errors
+    /// When the server does not.
+    pub fn shake(&self, way: &mut Way) -> Result<Keys> {
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(Arc::clone(&self.provider))
+            .with_certificates(vec![self.certificate.clone()])
+            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+            .with_insecure_skip_verify(true)
+            .with_extended_master_secret(ExtendedMasterSecretType::Require)
+            .build(true, None)?;
+        let mut endpoint = Endpoint::new(SERVER, TransportProtocol::UDP, None);
+        endpoint.connect(Instant::now(), SERVER, Arc::new(config), None)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut is_done = false;
+        while !is_done {
+            ensure!(Instant::now() < deadline, "the handshake takes too long");
+            while let Some(sent) = endpoint.poll_transmit() {
+                way.turn.send(way.server, &sent.message)?;
+            }
+            let Some((_, data)) = way.turn.receive(PATIENCE)? else {
+                continue;
+            };
+            if !matches!(data.first(), Some(20..=63)) {
+                continue;
+            }
+            let data = BytesMut::from(&data[..]);
+            let events = endpoint.read(Instant::now(), SERVER, None, data)?;
+            is_done = events
+                .iter()
+                .any(|event| matches!(event, EndpointEvent::HandshakeComplete));
+        }
+        let state = endpoint.get_connection_state(SERVER).context("no state")?;
+        let material = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 56)?;
+        let material = material.as_ref();
+        let keys = |key: &[u8], salt: &[u8]| {
+            let profile = ProtectionProfile::AeadAes128Gcm;
+            Context::new(key, salt, profile, None, None, self.provider.crypto())
+        };
+        Ok(Keys {
+            seal: keys(&material[..16], &material[32..44])?,
+            open: keys(&material[16..32], &material[44..56])?,
+        })
+    }
+}
+
+impl Way {
+    /// Allocates, binds a channel to the server's first address, and checks the pair.
+    ///
+    /// # Errors
+    /// When any of that is refused.
+    pub fn open(mut turn: Turn, generation: &Generation) -> Result<Self> {
+        turn.allocate()?;
+        let server = *generation.candidates.first().context("no candidate")?;
+        let code = turn.permit(server)?;
+        ensure!(code == 0, "the permission was refused: {code}");
+        let code = turn.bind(CHANNEL, server)?;
+        ensure!(code == 0, "the channel was refused: {code}");
+        Ok(Self { turn, server })
+    }
+
+    /// Checks the pair and nominates it.
+    ///
+    /// # Errors
+    /// When the check is not answered.
+    pub fn nominate(&mut self, generation: &Generation) -> Result<()> {
+        let (theirs, ours) = &generation.names;
+        let check = Message::check((theirs, ours), &generation.password, true);
+        self.turn.send(self.server, &check.bytes)?;
+        let deadline = Instant::now() + PATIENCE;
+        // What comes meanwhile is given back: media does not stop for a check.
+        let mut others = Vec::new();
+        let answered = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some((at, data)) = self.turn.receive(left)? else {
+                break false;
+            };
+            match Message::read(&data) {
+                Some(answer) if answer.transaction() == check.transaction() => {
+                    break answer.is_success();
+                }
+                _ => others.push((at, data)),
+            }
+        };
+        self.turn.give_back(others);
+        ensure!(answered, "the check was not answered");
+        Ok(())
+    }
+}
+
+impl Keys {
+    /// Makes a packet of sound.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn seal(&mut self, sequence: u16) -> Result<Vec<u8>> {
+        let mut packet = vec![0x80, OPUS];
+        packet.extend(sequence.to_be_bytes());
+        packet.extend((u32::from(sequence) * 960).to_be_bytes());
+        packet.extend(7u32.to_be_bytes());
+        packet.extend([0x5A; 80]);
+        Ok(self.seal.encrypt_rtp(&packet)?.to_vec())
+    }
+
+    /// Opens a packet of sound and returns its number; none for anything else.
+    pub fn open(&mut self, data: &[u8]) -> Option<u16> {
+        let is_sound = matches!(data, [128..=191, kind, ..] if kind & 0x7F == OPUS);
+        if !is_sound || data.len() < HEADER_LEN {
+            return None;
+        }
+        self.open.decrypt_rtp(data).ok()?;
+        Some(u16::from_be_bytes([data[2], data[3]]))
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Keys(..)")
+    }
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Guest")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn renegotiate(peer: &mut Peer) -> Result<()> {
+    peer.say(&json!({"type": "custom", "data": {"type": "renegotiateTracks"}}))
+}
+
+/// Reads the address of a candidate line.
+fn address_of(event: &Value) -> Result<SocketAddr> {
+    let line = event["candidate"].as_str().context("no candidate")?;
+    let words: Vec<&str> = line.split(' ').collect();
+    ensure!(words.len() > 5, "a short candidate: {line}");
+    Ok(SocketAddr::new(words[4].parse()?, words[5].parse()?))
+}

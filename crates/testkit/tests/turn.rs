@@ -1,0 +1,423 @@
+//! The room server's own TURN server, by our own client: over UDP, TCP and TLS, across restarts,
+//! and against those who would misuse it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use snug_testkit::process::Server;
+use snug_testkit::relayed::{Generation, Guest, Keys, Part, Way};
+use snug_testkit::turn::{CHANNEL, Message, PATIENCE, TlsBridge, Turn, Via};
+
+/// How often a microphone makes a packet.
+const FRAME: Duration = Duration::from_millis(20);
+/// A gap that nobody hears: a jitter buffer bridges it.
+const GAP_MAX: Duration = Duration::from_millis(200);
+
+fn loopback(server: &Server) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, server.port))
+}
+
+/// Opens TURN over UDP or TCP as the guest was told to.
+fn turn(guest: &Guest, transport: &str) -> Result<Turn> {
+    let server = guest.server(transport)?;
+    let via = if transport == "udp" {
+        Via::Udp
+    } else {
+        Via::Tcp
+    };
+    Ok(Turn::open(via, server.address()?)?.known_as(&server.username, &server.password))
+}
+
+/// A guest that speaks until dropped, on whatever way it has now.
+struct Speaker {
+    guest: Guest,
+    generation: Generation,
+    outlet: Arc<Mutex<(Way, Keys)>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Speaker {
+    fn start(mut guest: Guest, turn: Turn) -> Result<Self> {
+        let generation = guest.negotiate()?;
+        let mut way = Way::open(turn, &generation)?;
+        way.nominate(&generation)?;
+        let keys = guest.shake(&mut way)?;
+        let outlet = Arc::new(Mutex::new((way, keys)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, is_over) = (Arc::clone(&outlet), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || -> Result<()> {
+            let start = Instant::now();
+            for sequence in 0u16.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                {
+                    let mut outlet = shared.lock().expect("nobody panics with it");
+                    let (way, keys) = &mut *outlet;
+                    let packet = keys.seal(sequence)?;
+                    way.turn.send(way.server, &packet)?;
+                }
+                let due = start + FRAME * (u32::from(sequence) + 1);
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            Ok(())
+        });
+        Ok(Self {
+            guest,
+            generation,
+            outlet,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Restarts ICE with a new allocation; the old one is kept and returned.
+    fn restart(&mut self, turn: Turn) -> Result<Way> {
+        self.guest.renegotiate()?;
+        let generation = self.guest.negotiate()?;
+        let mut way = Way::open(turn, &generation)?;
+        way.nominate(&generation)?;
+        self.generation = generation;
+        let mut outlet = self.outlet.lock().expect("nobody panics with it");
+        Ok(std::mem::replace(&mut outlet.0, way))
+    }
+
+    fn stop(mut self) -> Result<Guest> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().context("it runs")?;
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("the speaker panicked"))??;
+        Ok(self.guest)
+    }
+}
+
+/// A guest that listens.
+struct Listener {
+    guest: Guest,
+    ways: Vec<Way>,
+    keys: Keys,
+    heard: Vec<(Instant, u16)>,
+}
+
+impl Listener {
+    fn start(mut guest: Guest, turn: Turn) -> Result<Self> {
+        let generation = guest.negotiate()?;
+        let mut way = Way::open(turn, &generation)?;
+        way.nominate(&generation)?;
+        let keys = guest.shake(&mut way)?;
+        Ok(Self {
+            guest,
+            ways: vec![way],
+            keys,
+            heard: Vec::new(),
+        })
+    }
+
+    /// Hears so many packets more, by whatever way.
+    fn hear(&mut self, packets: usize) -> Result<()> {
+        let (deadline, wanted) = (Instant::now() + PATIENCE * 2, self.heard.len() + packets);
+        while self.heard.len() < wanted {
+            ensure!(
+                Instant::now() < deadline,
+                "{} of {wanted} packets",
+                self.heard.len()
+            );
+            for way in &mut self.ways {
+                if let Some((at, data)) = way.turn.receive(Duration::from_millis(2))? {
+                    self.heard
+                        .extend(self.keys.open(&data).map(|number| (at, number)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, turn: Turn) -> Result<()> {
+        self.guest.renegotiate()?;
+        let generation = self.guest.negotiate()?;
+        let mut way = Way::open(turn, &generation)?;
+        way.nominate(&generation)?;
+        self.ways.push(way);
+        Ok(())
+    }
+
+    /// Checks that nothing was lost, and returns the longest silence.
+    fn longest_gap(&mut self) -> Result<Duration> {
+        self.heard.sort_unstable_by_key(|(_, number)| *number);
+        for pair in self.heard.windows(2) {
+            ensure!(
+                pair[1].1 == pair[0].1 + 1,
+                "lost between {} and {}",
+                pair[0].1,
+                pair[1].1
+            );
+        }
+        self.heard.sort_unstable();
+        let gaps = self.heard.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        gaps.max().context("nothing was heard")
+    }
+}
+
+/// Lets sound flow by two transports and both restart twice.
+fn sound_flows(speaks_by: &str, listens_by: &str) -> Result<()> {
+    let server = Server::start()?;
+    let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let way = turn(&speaker, speaks_by)?;
+    let mut speaker = Speaker::start(speaker, way)?;
+    let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
+    let way = turn(&listener, listens_by)?;
+    let mut listener = Listener::start(listener, way)?;
+    listener.hear(50)?;
+    let mut old = Vec::new();
+    for _ in 0..2 {
+        let way = turn(&speaker.guest, speaks_by)?;
+        old.push(speaker.restart(way)?);
+        let way = turn(&listener.guest, listens_by)?;
+        listener.restart(way)?;
+        listener.hear(50)?;
+    }
+    // What came before lies on the old ways still.
+    let gap = listener.longest_gap()?;
+    println!("{speaks_by} to {listens_by}: the longest silence over four restarts was {gap:?}");
+    ensure!(gap < GAP_MAX, "a silence of {gap:?}");
+    for way in &mut old {
+        ensure!(way.turn.refresh(600)? == 0, "an old way ended too early");
+    }
+    speaker.stop()?;
+    Ok(())
+}
+
+#[test]
+fn sound_flows_over_udp_without_a_gap_at_restarts() -> Result<()> {
+    sound_flows("udp", "udp")
+}
+
+#[test]
+fn sound_flows_over_tcp_without_a_gap_at_restarts() -> Result<()> {
+    sound_flows("tcp", "tcp")
+}
+
+#[test]
+fn ways_can_be_changed_in_a_call() -> Result<()> {
+    sound_flows("udp", "tcp")
+}
+
+/// An authority of our own, and a certificate of it in files as an operator has them.
+struct Authority {
+    root: CertificateDer<'static>,
+    certificate: PathBuf,
+    key: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Authority {
+    fn issue(name: &str) -> Result<Self> {
+        let root_key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Test authority");
+        let root = params.self_signed(&root_key)?;
+        let issuer = Issuer::from_params(&params, &root_key);
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let leaf = params.signed_by(&key, &issuer)?;
+        let folder = tempfile::tempdir()?;
+        let [certificate, key_file] = ["server.crt", "server.key"].map(|it| folder.path().join(it));
+        std::fs::write(&certificate, leaf.pem())?;
+        std::fs::write(&key_file, key.serialize_pem())?;
+        Ok(Self {
+            root: root.der().clone(),
+            certificate,
+            key: key_file,
+            _folder: folder,
+        })
+    }
+}
+
+#[test]
+fn sound_flows_over_tls_where_an_authority_issued_the_certificate() -> Result<()> {
+    let authority = Authority::issue("rooms.example")?;
+    let files = [&authority.certificate, &authority.key];
+    let [certificate, key] = files.map(|path| path.display().to_string());
+    let server = Server::start_with(None, &["--tls-cert", &certificate, "--tls-key", &key])?;
+    let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let kinds: Vec<&str> = speaker
+        .servers
+        .iter()
+        .map(|it| it.transport.as_str())
+        .collect();
+    ensure!(kinds == ["udp", "tcp", "tls"], "{kinds:?}");
+    let announced = speaker.server("tls")?;
+    ensure!(announced.host == "rooms.example" && announced.port == server.port);
+    let bridge = TlsBridge::start(loopback(&server), &announced.host, &authority.root)?;
+    let by_tls = |guest: &Guest| -> Result<Turn> {
+        let told = guest.server("tls")?;
+        Ok(Turn::open(Via::Tcp, bridge.address)?.known_as(&told.username, &told.password))
+    };
+    let way = by_tls(&speaker)?;
+    let speaker = Speaker::start(speaker, way)?;
+    let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
+    let way = by_tls(&listener)?;
+    let mut listener = Listener::start(listener, way)?;
+    listener.hear(100)?;
+    let gap = listener.longest_gap()?;
+    ensure!(gap < GAP_MAX, "a silence of {gap:?}");
+    speaker.stop()?;
+    Ok(())
+}
+
+#[test]
+fn tls_is_not_announced_with_a_certificate_of_our_own() -> Result<()> {
+    let server = Server::start()?;
+    let guest = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let kinds: Vec<&str> = guest
+        .servers
+        .iter()
+        .map(|it| it.transport.as_str())
+        .collect();
+    ensure!(kinds == ["udp", "tcp"], "{kinds:?}");
+    let message = snug_testkit::process::Server::start_with(None, &["--tls-cert", "/nowhere"]);
+    ensure!(message.is_err(), "a certificate without a key was accepted");
+    Ok(())
+}
+
+/// A guest with an allocation and a generation to check.
+fn connected(server: &Server, transport: &str) -> Result<(Guest, Generation, Way)> {
+    let mut guest = Guest::join(loopback(server), "turn", Part::Speaks)?;
+    let generation = guest.negotiate()?;
+    let way = Way::open(turn(&guest, transport)?, &generation)?;
+    Ok((guest, generation, way))
+}
+
+#[test]
+fn nothing_but_our_own_address_is_reached() -> Result<()> {
+    let server = Server::start()?;
+    for transport in ["udp", "tcp"] {
+        let (guest, _, _kept) = connected(&server, transport)?;
+        let mut other = turn(&guest, transport)?;
+        let elsewhere = other.allocate()?;
+        let mut turn = turn(&guest, transport)?;
+        turn.allocate()?;
+        let port = server.port;
+        let gateway = SocketAddr::from(([192, 168, 1, 1], port));
+        for peer in [SocketAddr::from(([127, 0, 0, 2], port)), gateway, elsewhere] {
+            ensure!(
+                turn.permit(peer)? == 403 && turn.bind(CHANNEL, peer)? == 403,
+                "{peer}"
+            );
+        }
+        let ssh = SocketAddr::from((Ipv4Addr::LOCALHOST, 22));
+        ensure!(turn.bind(CHANNEL, ssh)? == 403, "another port of ours");
+        let sixth = SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), port);
+        ensure!(turn.permit(sixth)? == 443 && turn.bind(CHANNEL, sixth)? == 443);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_allocation_is_of_no_use_to_anybody_else() -> Result<()> {
+    let server = Server::start()?;
+    let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let way = turn(&speaker, "udp")?;
+    let speaker = Speaker::start(speaker, way)?;
+    let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
+    let way = turn(&listener, "udp")?;
+    let mut listener = Listener::start(listener, way)?;
+    listener.hear(20)?;
+    // Somebody who knows all secrets of the speaker's, and sends by a way of their own.
+    let (mut thief, _, mut way) = connected(&server, "udp")?;
+    thief.peer.socket.forget_unread();
+    {
+        let mut outlet = speaker.outlet.lock().expect("nobody panics with it");
+        let (_, keys) = &mut *outlet;
+        for number in 20_000..20_010 {
+            way.turn.send(way.server, &keys.seal(number)?)?;
+        }
+    }
+    ensure!(
+        way.nominate(&speaker.generation).is_err(),
+        "a check of another peer was answered"
+    );
+    listener.hear(50)?;
+    let stolen = listener
+        .heard
+        .iter()
+        .filter(|(_, number)| *number >= 20_000);
+    ensure!(stolen.count() == 0, "media of a thief was forwarded");
+    speaker.stop()?;
+    Ok(())
+}
+
+#[test]
+fn credentials_end_with_their_peer() -> Result<()> {
+    let server = Server::start()?;
+    for transport in ["udp", "tcp"] {
+        let (guest, _, mut way) = connected(&server, transport)?;
+        let again = turn(&guest, transport);
+        ensure!(way.turn.refresh(600)? == 0);
+        guest.peer.leave()?;
+        if transport == "tcp" {
+            way.turn.wait_closed(PATIENCE)?;
+        }
+        let mut again = again?;
+        let deadline = Instant::now() + PATIENCE;
+        while again.allocate().is_ok() {
+            // The media plane hears of the leave a moment later.
+            ensure!(Instant::now() < deadline, "credentials outlive their peer");
+            ensure!(again.refresh(0)? == 0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stranger_over_tcp_goes_after_five_seconds_or_at_its_first_nonsense() -> Result<()> {
+    let server = Server::start()?;
+    let mut stranger = Turn::open(Via::Tcp, loopback(&server))?;
+    let start = Instant::now();
+    let mut challenged = Message::new(snug_testkit::turn::ALLOCATE);
+    challenged.add(snug_testkit::turn::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+    ensure!(stranger.ask_raw(&challenged)?.code == 401);
+    let mut fool = Turn::open(Via::Tcp, loopback(&server))?;
+    fool.send_raw(&[0, 1, 0xFF, 0xFF, 0, 0, 0, 0])?;
+    fool.wait_closed(Duration::from_secs(3))?;
+    stranger.wait_closed(Duration::from_secs(8))?;
+    ensure!(
+        start.elapsed() > Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_thousand_silent_connections_keep_nobody_out() -> Result<()> {
+    let server = Server::start()?;
+    let silent: Vec<std::net::TcpStream> = (0..1000)
+        .map(|_| std::net::TcpStream::connect(loopback(&server)))
+        .collect::<Result<_, _>>()?;
+    let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let way = turn(&speaker, "tcp")?;
+    let speaker = Speaker::start(speaker, way)?;
+    let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
+    let way = turn(&listener, "tcp")?;
+    let mut listener = Listener::start(listener, way)?;
+    listener.hear(50)?;
+    drop(silent);
+    speaker.stop()?;
+    Ok(())
+}
