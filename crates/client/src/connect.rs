@@ -226,7 +226,8 @@ fn pin_config(expected: Option<Pin>, seen: Arc<OnceLock<Pin>>) -> Result<ClientC
     Ok(config)
 }
 
-fn authority_config() -> Result<ClientConfig, Error> {
+/// Accepts whom the certificate authorities of this computer vouch for.
+pub(crate) fn authority_config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();

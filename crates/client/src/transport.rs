@@ -19,7 +19,7 @@ mod runtime;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rtc::peer_connection::transport::RTCIceCandidateInit;
@@ -125,8 +125,11 @@ impl Transport {
         let tap = FeedbackTap::new(feedback_lane, Arc::clone(&feedback_dropped));
         let address = LocalAddress::new(signalling);
         let tasks = Tasks::default();
-        let handler = Arc::new(Handler { lane: event_lane });
         let relays = Relays::default();
+        let handler = Arc::new(Handler {
+            lane: event_lane,
+            connected: relays.connected(),
+        });
         let runtime = tasks.runtime(relays.in_use());
         let connection = engine::build(address.clone(), handler, tap, runtime).await?;
         let transport = Self {
@@ -160,10 +163,11 @@ impl Transport {
         &mut self,
         servers: &[TurnServer],
     ) -> Result<(), TransportError> {
-        if let Some(configuration) = self.relays.update(servers) {
-            self.connection.set_configuration(configuration).await?;
+        let update = self.relays.update(servers, self.address.ip());
+        match update.await {
+            Some(configuration) => Ok(self.connection.set_configuration(configuration).await?),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes an offer that can receive `audio` and `video` tracks (never fewer than before, at
@@ -177,6 +181,9 @@ impl Transport {
         self.grow(Kind::Audio, audio).await?;
         self.grow(Kind::Video, video).await?;
         if restart {
+            if let Some(configuration) = self.relays.choose() {
+                self.connection.set_configuration(configuration).await?;
+            }
             self.connection.restart_ice().await?;
         }
         let offer = self.connection.create_offer(None).await?;
@@ -318,6 +325,7 @@ impl Transport {
 /// Receives the library's callbacks, on its driver.
 struct Handler {
     lane: mpsc::Sender<TransportEvent>,
+    connected: Arc<AtomicBool>,
 }
 
 impl Handler {
@@ -331,6 +339,9 @@ impl Handler {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        if state == RTCPeerConnectionState::Connected {
+            self.connected.store(true, Ordering::Relaxed);
+        }
         self.put(TransportEvent::State(state));
     }
 

@@ -41,6 +41,7 @@ mod stun;
 mod turn;
 mod wire;
 
+use crate::netns::Namespace;
 pub use socket::Certificate;
 
 use engine::{Engine, Input};
@@ -99,6 +100,8 @@ pub struct Settings {
     pub certificate: Option<Certificate>,
     /// How many joins fail to start a room first.
     pub failing_joins: u32,
+    /// Whether a peer's channel crashes as soon as it is let in.
+    pub drops_everybody: bool,
 }
 
 impl Default for Settings {
@@ -113,6 +116,7 @@ impl Default for Settings {
             loses_udp: false,
             certificate: None,
             failing_joins: 0,
+            drops_everybody: false,
         }
     }
 }
@@ -163,6 +167,46 @@ pub enum Order {
     Push(String, Value),
     /// Starts a negotiation with a peer.
     Negotiate(String),
+}
+
+/// A server in a network namespace, on a thread of its own; ends when dropped.
+pub struct Secluded {
+    server: Membrane,
+    // Ends the thread when dropped.
+    _stay: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Secluded {
+    /// Starts a server inside a namespace.
+    ///
+    /// # Errors
+    /// When it cannot be started there.
+    pub fn start(namespace: &Namespace, settings: Settings) -> Result<Self> {
+        let (stay, ended) = tokio::sync::oneshot::channel::<()>();
+        let (started, outcome) = std::sync::mpsc::channel();
+        namespace.spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.expect("a runtime can be made");
+            runtime.block_on(async {
+                // Whoever started it is gone when nobody takes it.
+                drop(started.send(Membrane::start(settings).await));
+                drop(ended.await);
+            });
+        })?;
+        let server = outcome.recv()??;
+        Ok(Self {
+            server,
+            _stay: stay,
+        })
+    }
+
+    /// Copies what the server saw so far.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        self.server.record()
+    }
 }
 
 /// A running server; ends when dropped.

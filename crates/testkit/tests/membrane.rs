@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use snug_client::{Event, Happening, JoinOptions, Kind, Participant, Stats};
 use snug_media::source::{TestPattern, Tone};
 use snug_protocol::{DisplayName, Link};
-use snug_testkit::membrane::{Membrane, Settings};
+use snug_testkit::membrane::{App, Membrane, Order, Record, Settings, Transport};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -77,6 +78,23 @@ async fn sees_and_hears(events: &mut mpsc::Receiver<Event>, others: usize) {
     }
 }
 
+/// Joins as Ada, publishing, and waits until media flows; says her peer id too.
+async fn ada_in(house: &House) -> (Participant, mpsc::Receiver<Event>, String) {
+    let mut ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    let mut events = ada.events();
+    wait_for(&mut events, |it| matches!(it, Happening::MediaConnected)).await;
+    let id = house.server.record().peer("Ada").unwrap();
+    (ada, events, id)
+}
+
+/// Waits for the end, and says its code and the sentence.
+async fn ending(events: &mut mpsc::Receiver<Event>) -> (String, String) {
+    match wait_for(events, |it| matches!(it, Happening::Failed { .. })).await {
+        Happening::Failed { code, message, .. } => (code, message),
+        other => unreachable!("{other:?}"),
+    }
+}
+
 /// How many frames of others were decoded so far, sound and pictures.
 fn decoded(stats: &Stats) -> [u64; 2] {
     let tracks = || stats.peers.iter().flat_map(|peer| &peer.tracks);
@@ -122,4 +140,214 @@ async fn three_see_and_hear_each_other_through_the_relay() {
     for participant in [ada, bo, cy] {
         participant.leave().await.unwrap();
     }
+}
+
+/// Two join, publish and keep seeing each other over several negotiations, all through `relays`.
+async fn two_meet(relays: Vec<Transport>, loses_udp: bool) -> Record {
+    let settings = Settings {
+        relays,
+        loses_udp,
+        ..Settings::default()
+    };
+    let house = House::open(settings).await;
+    let mut ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    let mut ada_hears = ada.events();
+    let mut bo = Participant::join(house.publishing("Bo")).await.unwrap();
+    sees_and_hears(&mut bo.events(), 1).await;
+    sees_and_hears(&mut ada_hears, 1).await;
+    goes_on(&ada).await;
+    goes_on(&bo).await;
+    house.nobody_is_refused();
+    let record = house.server.record();
+    for participant in [ada, bo] {
+        participant.leave().await.unwrap();
+    }
+    record
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_over_tcp_carries_everything() {
+    let record = two_meet(vec![Transport::Tcp], false).await;
+    let ways: Vec<_> = record.media_bytes.keys().copied().collect();
+    assert_eq!(ways, [Transport::Tcp]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_is_taken_where_udp_gets_lost_and_only_there() {
+    let both = vec![Transport::Udp, Transport::Tcp];
+    let record = two_meet(both.clone(), true).await;
+    let ways: Vec<_> = record.media_bytes.keys().copied().collect();
+    assert_eq!(ways, [Transport::Tcp]);
+    let record = two_meet(both, false).await;
+    let ways: Vec<_> = record.media_bytes.keys().copied().collect();
+    assert_eq!(ways, [Transport::Udp]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_negotiation_has_a_new_generation_on_a_new_allocation() {
+    const NEGOTIATIONS: u64 = 5;
+    let house = House::open(Settings::default()).await;
+    let (ada, mut ada_hears, id) = ada_in(&house).await;
+    let bo = Participant::join(house.publishing("Bo")).await.unwrap();
+    sees_and_hears(&mut ada_hears, 1).await;
+    let generations = |record: &Record| record.generations.get(&id).copied().unwrap_or_default();
+    let before = house.server.record();
+    for number in 1..=NEGOTIATIONS {
+        house
+            .server
+            .order(Order::Negotiate(id.clone()))
+            .await
+            .unwrap();
+        let wanted = |record: &Record| generations(record) >= generations(&before) + number;
+        house
+            .server
+            .wait("next generation", PATIENCE, wanted)
+            .await
+            .unwrap();
+        goes_on(&ada).await;
+    }
+    let after = house.server.record();
+    assert!(
+        after.allocations >= before.allocations + NEGOTIATIONS,
+        "{after:#?}"
+    );
+    house.nobody_is_refused();
+    drop((ada, bo));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_may_say_besides_is_borne() {
+    let house = House::open(Settings::default()).await;
+    let (ada, mut ada_hears, id) = ada_in(&house).await;
+    let _bo = Participant::join(house.publishing("Bo")).await.unwrap();
+    sees_and_hears(&mut ada_hears, 1).await;
+    let bo = house.server.record().peer("Bo").unwrap();
+    let custom =
+        |kind: &str, data: Value| json!({"type": "custom", "data": {"type": kind, "data": data}});
+    let switched = json!({"endpointId": bo, "trackId": "x", "encoding": "h",
+        "reason": "low_bandwidth"});
+    for event in [
+        json!({"type": "tracksPriority", "data": {"tracks": ["a", "b"]}}),
+        json!({"type": "somethingNew", "data": {"deep": [1, {"er": null}]}}),
+        json!({"type": "endpointAdded",
+            "data": {"id": "hls", "type": "hls", "metadata": null}}),
+        json!({"type": "endpointUpdated", "data": {"id": bo, "metadata": {"displayName": "Bobo"}}}),
+        json!({"type": "trackEncodingDisabled",
+            "data": {"endpointId": bo, "trackId": "x", "encoding": "h"}}),
+        json!({"type": "trackUpdated", "data": {"endpointId": "no", "trackId": "x"}}),
+        json!({"type": "custom", "data": {"type": "somethingNewToo"}}),
+        json!({"type": "endpointRemoved", "data": {"id": "hls"}}),
+        custom(
+            "vadNotification",
+            json!({"trackId": "x", "status": "speech"}),
+        ),
+        custom("bandwidthEstimation", json!({"estimation": 1_234_567.8})),
+        custom("encodingSwitched", switched),
+        custom(
+            "candidate",
+            json!({"candidate": "a=candidate:junk", "sdpMLineIndex": 0}),
+        ),
+        json!({"no": "type"}),
+        json!(null),
+    ] {
+        house.server.order(Order::Say(event)).await.unwrap();
+    }
+    for (event, payload) in [
+        ("simulcastConfig", json!({"data": true})),
+        ("metrics", json!({"stats": {}})),
+        ("mediaEvent", json!({"nodata": 1})),
+        ("presence_state", json!({})),
+    ] {
+        house
+            .server
+            .order(Order::Push(event.to_owned(), payload))
+            .await
+            .unwrap();
+    }
+    wait_for(
+        &mut ada_hears,
+        |it| matches!(it, Happening::PeerRenamed { name, .. } if name == "Bobo"),
+    )
+    .await;
+    house.server.order(Order::Negotiate(id)).await.unwrap();
+    goes_on(&ada).await;
+    house.nobody_is_refused();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kick_a_crash_and_the_end_of_the_room_are_told_apart() {
+    for (order, code, sentence) in [
+        (
+            Order::Kick as fn(String) -> Order,
+            "removed",
+            "The host removed you",
+        ),
+        (Order::CrashEndpoint, "refused", "The endpoint crashed."),
+        (Order::CloseRoom, "room_closed", "was closed"),
+    ] {
+        let house = House::open(Settings::default()).await;
+        let (_ada, mut hears, id) = ada_in(&house).await;
+        house.server.order(order(id)).await.unwrap();
+        let (seen, message) = ending(&mut hears).await;
+        assert_eq!(seen, code);
+        assert!(message.contains(sentence), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_crashes_is_joined_again_under_a_new_id() {
+    for app in [App::Videoroom, App::Tutorial] {
+        let settings = Settings {
+            app,
+            ..Settings::default()
+        };
+        let house = House::open(settings).await;
+        let (ada, mut ada_hears, id) = ada_in(&house).await;
+        let mut bo = Participant::join(house.publishing("Bo")).await.unwrap();
+        let mut bo_hears = bo.events();
+        sees_and_hears(&mut bo_hears, 1).await;
+        sees_and_hears(&mut ada_hears, 1).await;
+        // The tutorial's room dies of it, and with it everybody's channel.
+        let order = match app {
+            App::Videoroom => Order::CrashChannel(id.clone()),
+            App::Tutorial => Order::CrashEndpoint(id.clone()),
+        };
+        house.server.order(order).await.unwrap();
+        wait_for(&mut ada_hears, |it| matches!(it, Happening::Reconnecting)).await;
+        wait_for(&mut ada_hears, |it| matches!(it, Happening::MediaConnected)).await;
+        assert_ne!(house.server.record().peer("Ada").unwrap(), id);
+        sees_and_hears(&mut bo_hears, 1).await;
+        goes_on(&ada).await;
+        goes_on(&bo).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_cannot_start_says_so_and_may_start_next_time() {
+    let settings = Settings {
+        failing_joins: 1,
+        ..Settings::default()
+    };
+    let house = House::open(settings).await;
+    let error = Participant::join(house.options("Ada")).await.err().unwrap();
+    assert_eq!(error.to_string(), "The room could not be opened.");
+    let ada = Participant::join(house.options("Ada")).await.unwrap();
+    let joins = house.server.record().joins;
+    assert_eq!(joins.len(), 2);
+    ada.leave().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_drops_everybody_is_not_joined_for_ever() {
+    let settings = Settings {
+        drops_everybody: true,
+        ..Settings::default()
+    };
+    let house = House::open(settings).await;
+    let mut ada = Participant::join(house.publishing("Ada")).await.unwrap();
+    let (code, message) = ending(&mut ada.events()).await;
+    assert_eq!(code, "refused");
+    assert!(message.contains("drops us"), "{message}");
+    let joins = house.server.record().joins.len();
+    assert!((2..=5).contains(&joins), "{joins} joins");
 }

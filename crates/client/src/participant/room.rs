@@ -30,6 +30,16 @@ const FREE_WITHIN: Duration = Duration::from_millis(1_500);
 /// A room that lost us and says no so often in a row, once a second, means it.
 const REFUSALS_MAX: u32 = 3;
 
+/// A place that is lost before its media stood, and sooner than this, was no good.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
+/// A room that gives us so many places in a row that are no good has none.
+const FRUITLESS_MAX: u32 = 5;
+
+/// What is said then.
+const FRUITLESS: &str = "The room lets us in and drops us at once, again and again. \
+    Ask its host whether the server works.";
+
 /// What happened.
 enum Input {
     Line(LineId, LineEvent),
@@ -57,6 +67,11 @@ pub(super) struct Room {
     /// since we were in.
     turned_away: Option<Error>,
     refusals: u32,
+    /// What the server complained of last, since we were in.
+    complaint: Option<String>,
+    /// How many places in a row were no good, and since when we have the current one.
+    fruitless: u32,
+    admitted_at: Option<Instant>,
     pub(super) session: Session,
     pub(super) media: Option<Media>,
     pub(super) local: Local,
@@ -110,6 +125,9 @@ impl Room {
             joined_at: None,
             turned_away: None,
             refusals: 0,
+            complaint: None,
+            fruitless: 0,
+            admitted_at: None,
             session: Session::new(name.to_string()),
             media: None,
             local,
@@ -266,9 +284,11 @@ impl Room {
                 }
             }
             LineEvent::Closed if current && !self.signalling.may_be_outrun(now) => {
-                return Err(Error::RoomClosed {
-                    room: self.room.clone(),
-                });
+                return Err(self.name_close());
+            }
+            LineEvent::Complaint(message) if current => {
+                tracing::warn!(%message, "the server complains");
+                self.complaint = Some(message);
             }
             // The room moved our place to another line: one that is about to say so itself, or
             // one that we ended meanwhile, and then the place is free to be taken again.
@@ -278,14 +298,46 @@ impl Room {
                     return Err(error);
                 }
                 tracing::debug!(%error, %id, "a line ended");
+                if current {
+                    self.judge_place(now)?;
+                }
                 self.lose(id, now);
                 if !current {
                     self.note_failure(error)?;
                 }
             }
-            LineEvent::Media(_) | LineEvent::Snug(_) | LineEvent::Heard => {}
+            LineEvent::Media(_)
+            | LineEvent::Snug(_)
+            | LineEvent::Heard
+            | LineEvent::Complaint(_) => {}
         }
         Ok(())
+    }
+
+    /// The room ended our channel: for the reason that it gave, if it gave one.
+    fn name_close(&mut self) -> Error {
+        match self.complaint.take() {
+            Some(message) => Error::from_refusal(&self.target, "", Some(&message)),
+            None => Error::RoomClosed {
+                room: self.room.clone(),
+            },
+        }
+    }
+
+    /// Counts places that are lost before they were of any use; a server whose end of it crashes
+    /// each time would have us come back for ever.
+    fn judge_place(&mut self, now: Instant) -> Result<(), Error> {
+        let stood = self.media.as_ref().is_some_and(Media::is_verified);
+        let lasted = self.admitted_at.is_none_or(|at| now >= at + STEADY_AFTER);
+        if stood || lasted {
+            self.fruitless = 0;
+            return Ok(());
+        }
+        self.fruitless += 1;
+        if self.fruitless < FRUITLESS_MAX {
+            return Ok(());
+        }
+        Err(Error::from_refusal(&self.target, "", Some(FRUITLESS)))
     }
 
     /// Remembers why a line that was dialled anew did not get in. Somebody else at that address may
@@ -308,7 +360,10 @@ impl Room {
         if self.signalling.forget(id)
             && let Some(liveness) = &mut self.liveness
         {
-            liveness.handle_broken(now);
+            match self.fruitless {
+                0 => liveness.handle_broken(now),
+                _ => liveness.handle_broken_again(now),
+            }
         }
     }
 
@@ -318,7 +373,9 @@ impl Room {
         self.standing = admission.standing;
         self.refusals = 0;
         self.turned_away = None;
+        self.complaint = None;
         let now = Instant::now();
+        self.admitted_at = Some(now);
         let resumed = self.session.me().is_some()
             && self.media.is_some()
             && admission

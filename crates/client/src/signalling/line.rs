@@ -59,15 +59,25 @@ pub(crate) enum LineEvent {
     Snug(SnugEvent),
     /// The server said something, whatever it was.
     Heard,
+    /// The server says what went wrong; the end of the channel may follow.
+    Complaint(String),
     /// The room ended the channel for good.
     Closed,
     /// The line ended, or never came to be. Nothing follows.
     Failed(Error),
 }
 
+/// The event by which the Membrane videoroom says that an endpoint crashed.
+const ERROR_EVENT: &str = "error";
+
 #[derive(Deserialize)]
 struct MediaPayload {
     data: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorPayload {
+    message: String,
 }
 
 /// Runs a line to its end. What it reports carries `id`.
@@ -303,6 +313,10 @@ impl Line {
                 Err(_) => Some(LineEvent::Media(String::new())),
             },
             SNUG_EVENT => Some(LineEvent::Snug(SnugEvent::from_payload(payload.as_json()?))),
+            ERROR_EVENT => {
+                let ErrorPayload { message } = payload.parse().ok()?;
+                Some(LineEvent::Complaint(message))
+            }
             _ => None,
         }
     }

@@ -93,6 +93,16 @@ impl Liveness {
         }
     }
 
+    /// Notes that the current line broke soon after the one before: the next one is dialled after
+    /// a pause, so that a room that drops everybody is not hammered.
+    pub(crate) fn handle_broken_again(&mut self, now: Instant) {
+        self.line_broken = true;
+        if self.next_dial.is_none() {
+            self.outputs.push_back(Output::TellReconnecting);
+            self.next_dial = Some(now + DIAL_INTERVAL);
+        }
+    }
+
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.given_up {
@@ -162,6 +172,18 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_breaks_again_and_again_is_dialled_after_a_pause() {
+        let start = Instant::now();
+        let mut core = Liveness::new(start);
+        core.handle_broken_again(start);
+        assert_eq!(core.poll_output(), Some(Output::TellReconnecting));
+        assert_eq!(core.poll_output(), None);
+        assert_eq!(core.deadline(), Some(start + DIAL_INTERVAL));
+        core.handle_timeout(start + DIAL_INTERVAL);
+        assert_eq!(core.poll_output(), Some(Output::Dial));
+    }
 
     struct Clock {
         start: Instant,

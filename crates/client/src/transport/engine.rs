@@ -64,6 +64,11 @@ impl LocalAddress {
         Self(Arc::new(Mutex::new(any_port(signalling))))
     }
 
+    /// Where media is bound now.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ip()
+    }
+
     /// Moves to another address; tells whether it is another one.
     pub(super) fn set(&self, signalling: SocketAddr) -> bool {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -151,6 +151,14 @@ impl Engine {
         }
         let added = json!({"id": id, "type": "webrtc", "metadata": metadata});
         self.tell_others(topic, id, "endpointAdded", &added);
+        if self.settings.drops_everybody
+            && let Some(socket) = self
+                .rooms
+                .get(topic)
+                .and_then(|room| Some(room.get(id)?.socket))
+        {
+            return self.close(socket, topic, id, "phx_error", now);
+        }
         let tracks = tracks.into_iter().flatten().collect();
         self.with(topic, id, |peer| peer.endpoint.add(tracks, now));
         self.follow(topic, now);

@@ -18,6 +18,7 @@ pub struct Join {
     camera: OsString,
     microphone: OsString,
     data: Option<PathBuf>,
+    authorities: Option<PathBuf>,
 }
 
 impl Join {
@@ -32,6 +33,7 @@ impl Join {
             camera: "none".into(),
             microphone: "none".into(),
             data: None,
+            authorities: None,
         }
     }
 
@@ -70,6 +72,13 @@ impl Join {
         self
     }
 
+    /// Trusts the certificate authorities of this file (PEM) instead of the computer's.
+    #[must_use]
+    pub fn authorities(mut self, file: &Path) -> Self {
+        self.authorities = Some(file.to_owned());
+        self
+    }
+
     /// Adds one more argument.
     #[must_use]
     pub fn with(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -101,6 +110,9 @@ impl Join {
         command
             .arg("--data")
             .arg(self.data.as_deref().unwrap_or(own.path()));
+        if let Some(authorities) = &self.authorities {
+            command.env("SSL_CERT_FILE", authorities);
+        }
         let program = Program::start(command)?;
         Ok(Participant {
             program,
