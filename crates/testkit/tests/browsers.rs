@@ -5,6 +5,10 @@
 mod calls;
 #[path = "browsers/endings.rs"]
 mod endings;
+#[path = "browsers/faults.rs"]
+mod faults;
+#[path = "browsers/layers.rs"]
+mod layers;
 #[path = "browsers/rig.rs"]
 mod rig;
 #[path = "browsers/versions.rs"]

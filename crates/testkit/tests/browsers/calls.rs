@@ -163,3 +163,54 @@ fn what_people_and_tracks_say_of_themselves_reaches_the_others() -> Result<()> {
         browser.close(&[])
     })
 }
+
+#[test]
+fn who_speaks_is_told_and_who_falls_silent_too() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let ann = join(&browser, "Ann", "voices", HERTZ[0])?;
+        let bob = join(&browser, "Bob", "voices", HERTZ[1])?;
+        bob.sees_and_hears(&ann.id, PATIENCE)?;
+        let voice = |status: &str| {
+            let view = format!("snug.of('{}', 'audio')[0]", ann.id);
+            let holds = format!("{view}.voices.at(-1)?.status === '{status}'");
+            bob.page.until(status, PATIENCE, &holds)
+        };
+        voice("speech")?;
+        ann.page.run("(snug.loudness.value = 0) + 1")?;
+        voice("silence")?;
+        ann.page.run("snug.loudness.value = 0.4")?;
+        voice("speech")?;
+        let changes = bob.page.run("snug.count('received', 'vadNotification')")?;
+        ensure!(
+            changes.as_u64() < Some(12),
+            "{changes} changes of two voices"
+        );
+        browser.close(&[])
+    })
+}
+
+#[test]
+fn the_numbers_of_the_call_come_once_a_second() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let ann = join(&browser, "Ann", "numbers", HERTZ[0])?;
+        let numbers = ann.page.run(
+            "new Promise((resolve, reject) => {
+                const stats = snug.socket.channel('stats', {});
+                const heard = [];
+                stats.on('metrics', (metrics) => {
+                    heard.push({at: Date.now(), metrics});
+                    if (heard.length === 3) resolve(heard);
+                });
+                stats.join().receive('error', (why) => reject(new Error(JSON.stringify(why))));
+            })",
+        )?;
+        ensure!(numbers[2]["metrics"]["stats"].is_object(), "{numbers}");
+        let at = |index: usize| numbers[index]["at"].as_u64().unwrap_or_default();
+        let apart = Duration::from_millis(at(2) - at(0));
+        let expected = Duration::from_millis(1500)..Duration::from_millis(3500);
+        ensure!(expected.contains(&apart), "three within {apart:?}");
+        browser.close(&[])
+    })
+}

@@ -1,14 +1,14 @@
 //! What every scenario of the browser suite stands on: a network with a server on one computer
 //! and a browser on another, and guests who join with one release of the clients each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use snug_testkit::browser::{Browser, Kind, ORIGINS, Page};
 use snug_testkit::lane;
 use snug_testkit::netns::{Host, Lan, with_rights};
-use snug_testkit::process::{PATIENCE, Server};
+use snug_testkit::process::{PATIENCE, Server, Signal};
 
 /// The server's computer.
 pub const SERVER: &str = "10.77.0.1";
@@ -37,7 +37,7 @@ pub struct Rig {
     // Fields end in this order: who uses, then what is used.
     pub server: Server,
     pub guests: Host,
-    _host: Host,
+    host: Host,
     _lan: Lan,
 }
 
@@ -49,20 +49,26 @@ impl Rig {
         // Nothing lies behind it, but Firefox takes its own address from the way to the world.
         let route = ["route", "add", "default", "via", SERVER];
         guests.namespace.ip(&route)?;
-        let mut all = vec!["--port", "7684", "--allow-plain-ws"];
-        all.extend(
-            ORIGINS
-                .iter()
-                .flat_map(|origin| ["--allow-origin", *origin]),
-        );
-        all.extend_from_slice(arguments);
-        let server = Server::start_with(Some(&host.namespace), &all)?;
+        let server = serve(&host, arguments)?;
         Ok(Self {
             server,
             guests,
-            _host: host,
+            host,
             _lan: lan,
         })
+    }
+
+    /// Kills the server, as a crash would, and starts another in its place.
+    pub fn crash_and_serve_again(&self) -> Result<Server> {
+        self.server.program.signal(Signal::KILL)?;
+        let state = format!("/proc/{}/stat", self.server.program.id());
+        let deadline = Instant::now() + PATIENCE;
+        // What is left of it then holds no port any more.
+        while std::fs::read_to_string(&state).is_ok_and(|state| !state.contains(") Z ")) {
+            ensure!(Instant::now() < deadline, "the server does not die");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        serve(&self.host, &[])
     }
 
     /// Starts a browser on the guests' computer.
@@ -74,6 +80,17 @@ impl Rig {
     pub fn link(&self, room: &str) -> String {
         self.server.link_by(SERVER, room)
     }
+}
+
+fn serve(host: &Host, arguments: &[&str]) -> Result<Server> {
+    let mut all = vec!["--port", "7684", "--allow-plain-ws"];
+    all.extend(
+        ORIGINS
+            .iter()
+            .flat_map(|origin| ["--allow-origin", *origin]),
+    );
+    all.extend_from_slice(arguments);
+    Server::start_with(Some(&host.namespace), &all)
 }
 
 /// Runs a scenario on a rig, alone on the machine, and shows the server's words when it fails.
@@ -108,12 +125,17 @@ impl<'a> Guest<'a> {
 
     /// Joins in a page that is open.
     pub fn join_in(page: Page<'a>, release: Release, room: &str) -> Result<Self> {
+        Self::join_with(page, release, room, "{}")
+    }
+
+    /// The same, with more of what `snug.join` takes, as a page writes it.
+    pub fn join_with(page: Page<'a>, release: Release, room: &str, more: &str) -> Result<Self> {
         let url = format!("ws://{SERVER}:{PORT}/socket");
         let Release { phoenix, client } = release;
         let options = json!({
             "phoenix": phoenix, "client": client, "url": url, "room": room, "name": page.name(),
         });
-        let id = page.run(&format!("snug.join({options})"))?;
+        let id = page.run(&format!("snug.join({{...{options}, ...{more}}})"))?;
         let id = id.as_str().context("no id")?.to_owned();
         Ok(Self { page, id })
     }
@@ -158,13 +180,16 @@ impl<'a> Guest<'a> {
 
     /// Waits until more of somebody else arrives than did before, sound and pictures.
     pub fn still_receives(&self, whom: &str) -> Result<()> {
-        for kind in ["video", "audio"] {
-            let before = self.frames(whom, kind)?;
-            let what = format!("more {kind} of {whom}");
-            let holds = format!("snug.frames('{whom}', '{kind}') > {before} + 5");
-            self.page.until(&what, PATIENCE, &holds)?;
-        }
-        Ok(())
+        self.still_receives_kind(whom, "video")?;
+        self.still_receives_kind(whom, "audio")
+    }
+
+    /// Waits until more of a kind of somebody else arrives than did before.
+    pub fn still_receives_kind(&self, whom: &str, kind: &str) -> Result<()> {
+        let before = self.frames(whom, kind)?;
+        let what = format!("more {kind} of {whom}");
+        let holds = format!("snug.frames('{whom}', '{kind}') > {before} + 5");
+        self.page.until(&what, PATIENCE, &holds).map(drop)
     }
 
     /// Starts measuring for how long nothing arrives.

@@ -1,0 +1,132 @@
+//! What goes wrong on purpose: words that make no sense, and a server that dies. Whoever has no
+//! part in it is not disturbed, or finds back by itself.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use snug_testkit::browser::{Browser, Kind};
+use snug_testkit::process::PATIENCE;
+
+use crate::rig::{Guest, Release, scenario};
+
+/// The longest that others may be missing while somebody misbehaves.
+const GAP_MAX: Duration = Duration::from_secs(1);
+
+/// How long clients need to find a server that is there again: they try once in five seconds.
+const BACK_MAX: Duration = Duration::from_secs(20);
+
+/// Words of one guest that a room must not fall for; `OTHER` is somebody else, `TRACK` theirs.
+const NONSENSE: [&str; 10] = [
+    "say('][')",
+    "say('x'.repeat(1 << 20))",
+    "say('{\"type\":7}')",
+    "say(JSON.stringify({type: 'nonsense', data: {OTHER}}))",
+    "say(JSON.stringify({type: 'updateTrackMetadata', data: {trackId: TRACK, trackMetadata: 'stolen'}}))",
+    "say(JSON.stringify({type: 'disableTrackEncoding', data: {trackId: TRACK, encoding: 'h'}}))",
+    "custom('setTargetTrackVariant', {trackId: 'nobody:nothing', variant: 'h'})",
+    "custom('candidate', {candidate: 'candidate:nonsense', sdpMLineIndex: 99})",
+    "custom('trackVariantBitrates', {trackId: TRACK, variantBitrates: -1})",
+    "for (let i = 0; i < 200; i += 1) custom('renegotiateTracks')",
+];
+
+const BAD_OFFER: &str = "custom('sdpOffer', {
+    sdpOffer: {type: 'offer', sdp: 'nonsense'}, trackIdToTrackMetadata: {}, midToTrackId: {},
+})";
+
+fn join<'a>(browser: &'a Browser, name: &str) -> Result<Guest<'a>> {
+    let guest = Guest::join(browser, name, Release::MAIN, "faults")?;
+    guest.camera()?;
+    guest.tone(500)?;
+    Ok(guest)
+}
+
+/// Runs a script of a guest who misbehaves, with what it needs at hand.
+fn misbehave(mal: &Guest<'_>, victim: &Guest<'_>, script: &str) -> Result<()> {
+    let id = &victim.id;
+    let script = format!(
+        "(() => {{
+            const say = (data) => snug.channel.push('mediaEvent', {{data}});
+            const custom = (type, data) =>
+                say(JSON.stringify({{type: 'custom', data: {{type, data}}}}));
+            const OTHER = '{id}';
+            const TRACK = snug.of('{id}')[0].trackId;
+            {script};
+        }})()"
+    );
+    mal.page.run(&script).map(drop)
+}
+
+#[test]
+fn nonsense_foreign_ids_and_huge_words_disturb_nobody() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let (ann, bob) = (join(&browser, "Ann")?, join(&browser, "Bob")?);
+        let mal = join(&browser, "Mal")?;
+        ann.sees_and_hears(&bob.id, PATIENCE)?;
+        mal.sees_and_hears(&ann.id, PATIENCE)?;
+        bob.sees_and_hears(&mal.id, PATIENCE)?;
+        let undisturbed = || {
+            for (guest, other) in [(&ann, &bob), (&bob, &ann)] {
+                guest.still_receives(&other.id)?;
+                let gap = guest.gap(&other.id, "video")?;
+                ensure!(gap < GAP_MAX, "no picture for {gap:?}");
+            }
+            Ok(())
+        };
+        for guest in [&ann, &bob] {
+            guest.measure_gaps()?;
+        }
+        for nonsense in NONSENSE {
+            misbehave(&mal, &ann, nonsense)?;
+        }
+        undisturbed()?;
+        bob.still_receives(&mal.id)?;
+        let words = "snug.of('ANN', 'video')[0].context.metadata.type".replace("ANN", &ann.id);
+        ensure!(bob.page.run(&words)? == "camera", "Ann's words are her own");
+
+        // Bytes that are no frame at all end their socket alone.
+        let junk = "new Promise((resolve) => {
+                const socket = new WebSocket('ws://10.77.0.1:7684/socket/websocket?vsn=2.0.0');
+                socket.onopen = () => socket.send('][');
+                socket.onclose = ({code}) => resolve(code);
+            })";
+        let code = mal.page.run(junk)?;
+        ensure!(code == 1011 || code == 1008, "closed with {code}");
+
+        // An offer that cannot be answered: out with a reason, since nothing else ends the wait.
+        misbehave(&mal, &ann, BAD_OFFER)?;
+        bob.sees_gone(&mal.id, PATIENCE)?;
+        mal.page
+            .until("a reason", PATIENCE, "snug.errors.length > 0")?;
+        undisturbed()?;
+        // Who is put out in the middle of a negotiation has no connection left to go on with.
+        browser.close(&["(reading 'setLocalDescription')"])
+    })
+}
+
+#[test]
+fn after_a_crash_everyone_is_back_in_a_clean_room() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let mut guests = vec![join(&browser, "Ann")?, join(&browser, "Bob")?];
+        guests[0].sees_and_hears(&guests[1].id, PATIENCE)?;
+        let _again = rig.crash_and_serve_again()?;
+        for guest in &mut guests {
+            guest
+                .page
+                .until("second join", BACK_MAX, "snug.joins === 2")?;
+            let id = guest.page.run("snug.enter()")?;
+            guest.id = id.as_str().unwrap_or_default().to_owned();
+            guest.camera()?;
+            guest.tone(500)?;
+        }
+        for (guest, other) in [(&guests[0], &guests[1]), (&guests[1], &guests[0])] {
+            guest.sees_and_hears(&other.id, PATIENCE)?;
+            let others = guest.page.run("snug.others.size")?;
+            ensure!(others == 1, "{others} others in a clean room");
+            guest.ready_once()?;
+        }
+        // Trying the door of a server that is not there is told on the console.
+        browser.close(&["ERR_CONNECTION_REFUSED"])
+    })
+}
