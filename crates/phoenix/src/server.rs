@@ -24,8 +24,9 @@ pub use channel::{Channel, ChannelId, Flow, JoinOutcome, Outbox, Terminate};
 use crate::message::{CLOSE, ERROR, HEARTBEAT, JOIN, LEAVE, SOCKET_TOPIC};
 use crate::{Frame, Message, Payload, Reference, Reply, ServerMessage, Version};
 
-/// Bounds the channels of one socket: Phoenix 1.8's own bound; a client of ours uses one or two.
-pub const CHANNELS_MAX: usize = 100;
+/// Bounds the channels of one socket. Clients use one or two; Phoenix 1.8 refuses what is beyond
+/// a hundred by the same reason.
+pub const CHANNELS_MAX: usize = 8;
 
 /// Ends a socket that said nothing for so long; clients send a heartbeat every 30 s.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -197,6 +198,16 @@ impl<C: Channel> Socket<C> {
     /// Returns how many topics are joined or being joined.
     pub fn channels(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Returns how many bytes more than usual a message of the client may need, as its channels
+    /// say.
+    pub fn message_bytes_extra(&self) -> usize {
+        let joined = self.entries.iter().filter_map(|entry| match &entry.state {
+            State::Joined(channel) => Some(channel.message_bytes_extra()),
+            State::Joining { .. } => None,
+        });
+        joined.fold(0, usize::saturating_add)
     }
 
     fn handle_message(&mut self, message: Message) {

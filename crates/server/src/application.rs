@@ -202,6 +202,13 @@ impl Channel for SocketChannel {
         }
     }
 
+    fn message_bytes_extra(&self) -> usize {
+        match self {
+            Self::Peer(channel) => channel.message_bytes_extra(),
+            Self::Stats(_) => 0,
+        }
+    }
+
     fn weight(info: &PeerInfo) -> usize {
         PeerChannel::weight(info)
     }

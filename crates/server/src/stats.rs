@@ -210,7 +210,7 @@ impl StatsChannel {
     /// Passes on what it is told.
     pub fn handle_info(&mut self, info: PeerInfo, out: &mut Outbox<PeerCommand>) -> Flow {
         match info {
-            PeerInfo::Letter(Letter { event, payload }) => {
+            PeerInfo::Letter(Letter { event, payload, .. }) => {
                 out.push(event, Payload::Json((*payload).to_owned()));
                 Flow::Continue
             }

@@ -426,3 +426,29 @@ fn the_scripted_offer_is_what_it_says() {
     let sdp = offer(&[("audio", "sendonly"), ("video", "recvonly")]);
     assert_eq!(sdp.matches("m=").count(), 2);
 }
+
+/// A message may have 256 KiB, and 8 KiB more for each section that its sender was asked for.
+#[tokio::test]
+async fn a_message_at_the_bound_is_read_and_one_byte_more_ends_its_socket_alone() {
+    const BYTES_MAX: usize = 256 * 1024;
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut ann = Peer::enter(&server, "a", "ann").await;
+    ann.publish(&[("audio", "sendonly")]).await;
+    ann.expect("sdpAnswer").await;
+    ann.expect("candidate").await;
+    let mut bob = Peer::enter(&server, "a", "bob").await;
+    bob.expect("tracksAdded").await;
+    bob.expect("offerData").await;
+    ann.expect("endpointAdded").await;
+    for (peer, bytes) in [(&mut ann, BYTES_MAX), (&mut bob, BYTES_MAX + 8 * 1024)] {
+        peer.say_bytes(bytes).await;
+        peer.say(json!({"type": "custom", "data": {"type": "renegotiateTracks"}}))
+            .await;
+    }
+    ann.expect("offerData").await;
+    bob.say_bytes(BYTES_MAX + 8 * 1024 + 1).await;
+    assert_eq!(bob.socket.close_code().await, Some(1009));
+    assert_eq!(ann.expect("endpointRemoved").await["id"], bob.id());
+    ann.say_bytes(BYTES_MAX + 1).await;
+    assert_eq!(ann.socket.close_code().await, Some(1009));
+}

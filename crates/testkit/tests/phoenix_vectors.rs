@@ -92,10 +92,13 @@ impl Fixture {
         let socket = SocketOptions {
             ping_after: None,
             idle_timeout,
+            // As the recorded one took.
+            message_bytes_max: 8 * 1024 * 1024 + 64 * 1024,
             ..SocketOptions::default()
         };
         let small = SocketOptions {
             message_bytes_max: 64 * 1024,
+            message_bytes_max_asked: 64 * 1024,
             idle_timeout: Duration::from_secs(4),
             ..socket
         };

@@ -33,6 +33,12 @@ pub trait Channel {
     /// Is called once, last. Pushes made here still reach the client unless the socket is gone.
     fn terminate(&mut self, why: Terminate, out: &mut Outbox<Self::Command>);
 
+    /// Returns how many bytes more than usual a message of the client may need, after what it was
+    /// asked for on this channel.
+    fn message_bytes_extra(&self) -> usize {
+        0
+    }
+
     /// Returns how many bytes `info` holds, for the byte bound of the mailbox it waits in.
     fn weight(info: &Self::Info) -> usize {
         size_of_val(info)

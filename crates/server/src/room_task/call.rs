@@ -392,7 +392,7 @@ impl Call {
                     tracks_types,
                     integrated_turn_servers,
                 };
-                let letter = Letter::media(&ServerEvent::OfferData(data));
+                let letter = Letter::offer_data(data);
                 self.actions.push_back(Action::Tell {
                     peer: peer.clone(),
                     letter,

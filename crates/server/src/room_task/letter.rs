@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use snug_protocol::{MEDIA_EVENT, PeerId, SNUG_EVENT, ServerEvent, SnugEvent};
+use snug_protocol::{
+    MEDIA_EVENT, OfferData, PeerId, SNUG_EVENT, ServerEvent, SnugEvent, TracksTypes,
+};
 
 /// An event on the way to one channel. Clones share the text.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(crate) struct Letter {
     pub event: &'static str,
     /// Its payload.
     pub payload: Arc<RawValue>,
+    /// How many receiving sections it asks the client to offer; zero for all else.
+    pub sections_asked: usize,
 }
 
 /// What a person reads whose session the server ended by a defect.
@@ -67,6 +71,16 @@ impl Letter {
         Self::nested(&event.to_json())
     }
 
+    /// Writes what asks for an offer, which grows with what is asked for.
+    pub(super) fn offer_data(data: OfferData) -> Self {
+        let TracksTypes { audio, video } = data.tracks_types;
+        let sections = usize::try_from(audio.saturating_add(video)).unwrap_or(usize::MAX);
+        Self {
+            sections_asked: sections,
+            ..Self::media(&ServerEvent::OfferData(data))
+        }
+    }
+
     /// Writes what tells a peer that it is removed.
     pub(super) fn removal(peer: &PeerId, dialect: Dialect, sentence: &str) -> Self {
         match dialect {
@@ -104,6 +118,7 @@ impl Letter {
         Self {
             event,
             payload: payload.into(),
+            sections_asked: 0,
         }
     }
 }

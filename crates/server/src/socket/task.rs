@@ -47,6 +47,9 @@ const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// Close code when the server stops; clients come back at once.
 const CLOSE_RESTART: u16 = 1012;
+/// Close code for a message that is longer than allowed.
+const CLOSE_TOO_BIG: u16 = 1009;
+const TOO_BIG: &str = "message_too_big";
 /// Close code for a client that reads too slowly.
 const CLOSE_POLICY: u16 = 1008;
 const SLOW_CONSUMER: &str = "slow_consumer";
@@ -87,7 +90,8 @@ where
     A: Application,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limit = Some(setup.options.message_bytes_max);
+    let most = setup.options.message_bytes_max_asked;
+    let limit = Some(most.max(setup.options.message_bytes_max));
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -121,6 +125,8 @@ struct Task<A: Application> {
     outgoing: Outgoing,
     /// What may be read before the next message is whole.
     allowance: Allowance,
+    /// What of it is because a channel asked for much.
+    allowed_extra: usize,
     /// When a ping is due if nothing is heard until then.
     next_ping: Option<Instant>,
 }
@@ -140,6 +146,7 @@ impl<A: Application> Task<A> {
         let allowance = Allowance::new(options.message_bytes_max_before_join + FRAMING_BYTES_MAX);
         Task {
             allowance,
+            allowed_extra: 0,
             core: Socket::new(version, options.idle_timeout, now),
             next_ping: options.ping_after.map(|after| now + after),
             outgoing: Outgoing::default(),
@@ -186,7 +193,7 @@ impl<A: Application> Task<A> {
             if let Some(end) = end {
                 return end;
             }
-            if is_message {
+            if is_message || self.core.message_bytes_extra() > self.allowed_extra {
                 self.renew_allowance();
             }
             if ticked {
@@ -238,6 +245,12 @@ impl<A: Application> Task<A> {
     fn handle_message(&mut self, message: Message, now: Instant) -> Option<End> {
         self.inbox.note_heard(now);
         self.next_ping = self.options.ping_after.map(|after| now + after);
+        if message.len() > self.message_bytes_max() {
+            return Some(End::Close {
+                code: CLOSE_TOO_BIG,
+                reason: TOO_BIG,
+            });
+        }
         match message {
             Message::Text(text) => {
                 self.core
@@ -320,10 +333,18 @@ impl<A: Application> Task<A> {
     }
 
     /// Allows the next message; only who is in a channel may send large ones.
-    fn renew_allowance(&self) {
-        let bytes = self.options.message_bytes_max_before_join + FRAMING_BYTES_MAX;
-        let is_stranger = self.core.channels() == 0;
-        self.allowance.renew(is_stranger.then_some(bytes));
+    fn renew_allowance(&mut self) {
+        self.allowed_extra = self.core.message_bytes_extra();
+        let bytes = self.message_bytes_max() + FRAMING_BYTES_MAX;
+        self.allowance.renew(Some(bytes));
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        let options = &self.options;
+        match self.core.channels() {
+            0 => options.message_bytes_max_before_join,
+            _ => options.message_bytes_max.saturating_add(self.allowed_extra),
+        }
     }
 
     fn ping(&mut self, now: Instant) {

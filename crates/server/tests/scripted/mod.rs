@@ -223,6 +223,17 @@ impl Peer {
         self.say_text(&event.to_string()).await;
     }
 
+    /// Sends a frame of exactly so many bytes that asks for nothing.
+    pub async fn say_bytes(&mut self, bytes: usize) {
+        let frame = |data: &str| {
+            let payload = json!({"data": data});
+            json!([self.join_ref, "9", self.topic, "mediaEvent", payload]).to_string()
+        };
+        let filling = "x".repeat(bytes - frame("").len());
+        let message = Message::text(frame(&filling));
+        self.socket.stream.send(message).await.unwrap();
+    }
+
     pub async fn say_text(&mut self, data: &str) {
         let payload = json!({"data": data});
         self.socket
