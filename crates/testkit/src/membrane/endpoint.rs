@@ -446,3 +446,101 @@ pub(super) fn readable(length: usize) -> String {
     let letter = |_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())]);
     (0..length).map(letter).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+        a=mid:0\r\na=sendonly\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\na=setup:actpass\r\n\
+        a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=ssrc:5 cname:x\r\n";
+
+    fn endpoint(now: Instant) -> Endpoint {
+        let candidate = SocketAddr::from(([192, 0, 2, 1], 9));
+        Endpoint::new((json!([]), candidate, String::new()), false, now)
+    }
+
+    fn offer(sdp: &str) -> Value {
+        json!({
+            "sdpOffer": {"type": "offer", "sdp": sdp},
+            "midToTrackId": {"0": "p:a"},
+            "trackIdToTrackMetadata": {"p:a": null},
+        })
+    }
+
+    /// What it says, by type.
+    fn said(endpoint: &mut Endpoint) -> Vec<String> {
+        let said = endpoint.drain().into_iter().filter_map(|out| match out {
+            Out::Say(event) => Some(event["data"]["type"].as_str()?.to_owned()),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    fn negotiated(now: Instant) -> Endpoint {
+        let mut endpoint = endpoint(now);
+        endpoint.renegotiate(now);
+        assert_eq!(said(&mut endpoint), ["offerData"]);
+        endpoint.answer(&offer(OFFER)).expect("a good offer");
+        assert_eq!(said(&mut endpoint), ["sdpAnswer", "candidate"]);
+        endpoint.handle_check(AllocationId::made_up(1), true);
+        assert_eq!(endpoint.generations, 0, "the handshake is missing");
+        endpoint.handle_secured();
+        assert_eq!(endpoint.generations, 1);
+        endpoint
+    }
+
+    #[test]
+    fn a_generation_on_the_old_allocation_never_counts() {
+        let now = Instant::now();
+        let mut endpoint = negotiated(now);
+        endpoint.renegotiate(now);
+        let password = endpoint.password().to_owned();
+        endpoint.answer(&offer(OFFER)).expect("a good offer");
+        endpoint.handle_check(AllocationId::made_up(1), true);
+        assert_eq!(endpoint.generations, 1);
+        said(&mut endpoint);
+        endpoint.handle_timeout(now + RESTART_WITHIN);
+        assert_eq!(said(&mut endpoint), ["offerData"], "and so on for ever");
+        assert_ne!(endpoint.password(), password);
+        endpoint.answer(&offer(OFFER)).expect("a good offer");
+        endpoint.handle_check(AllocationId::made_up(2), false);
+        assert_eq!(endpoint.generations, 1, "not nominated");
+        endpoint.handle_check(AllocationId::made_up(2), true);
+        assert_eq!(endpoint.generations, 2);
+    }
+
+    #[test]
+    fn wishes_during_a_negotiation_become_one() {
+        let now = Instant::now();
+        let mut endpoint = negotiated(now);
+        for _ in 0..5 {
+            endpoint.renegotiate(now);
+        }
+        assert_eq!(said(&mut endpoint), ["offerData"]);
+        endpoint.answer(&offer(OFFER)).expect("a good offer");
+        said(&mut endpoint);
+        endpoint.handle_check(AllocationId::made_up(2), true);
+        assert_eq!(said(&mut endpoint), ["offerData"]);
+        endpoint.answer(&offer(OFFER)).expect("a good offer");
+        said(&mut endpoint);
+        endpoint.handle_check(AllocationId::made_up(3), true);
+        assert_eq!(said(&mut endpoint), [""; 0]);
+    }
+
+    #[test]
+    fn sections_and_tracks_have_to_match() {
+        let now = Instant::now();
+        let mut endpoint = endpoint(now);
+        let more = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=recvonly\r\n\
+            a=setup:actpass\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n";
+        let sdp = OFFER.replace("BUNDLE 0", "BUNDLE 0 1") + more;
+        let refused = endpoint
+            .answer(&offer(&sdp))
+            .expect_err("nothing to receive");
+        assert!(refused.contains("new outbound tracks"), "{refused}");
+        let refused = endpoint.answer(&offer(&sdp.replace("recvonly", "inactive")));
+        let refused = refused.expect_err("a section of nobody's");
+        assert!(refused.contains("belongs to no track"), "{refused}");
+    }
+}

@@ -163,7 +163,11 @@ impl Certificate {
         Ok((certificate, authority.pem()))
     }
 
-    pub(super) fn acceptor(&self) -> Result<TlsAcceptor> {
+    /// Lets visitors in who talk TLS.
+    ///
+    /// # Errors
+    /// When the key does not fit the certificate.
+    pub fn acceptor(&self) -> Result<TlsAcceptor> {
         let key = PrivateKeyDer::try_from(self.key.clone()).map_err(anyhow::Error::msg)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)

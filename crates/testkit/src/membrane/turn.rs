@@ -39,6 +39,14 @@ const UDP: u8 = 17;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AllocationId(u64);
 
+#[cfg(test)]
+impl AllocationId {
+    /// Names an allocation that nobody made.
+    pub(super) fn made_up(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// Somebody who may allocate.
 #[derive(Clone)]
 pub(super) struct User {
