@@ -213,9 +213,13 @@ class Participant {
     return this.of(endpointId, kind).reduce((sum, view) => sum + view.frames, 0);
   }
 
-  /** The longest time without a frame of that kind of that person, since the last `measureGaps`. */
+  /**
+   * The longest time without that kind of that person since the last `measureGaps`, of what was
+   * there by then.
+   */
   gap(endpointId, kind) {
-    return Math.max(0, ...this.of(endpointId, kind).map((view) => view.gap()));
+    const measured = this.of(endpointId, kind).filter((view) => view.isMeasured);
+    return Math.max(...measured.map((view) => view.gap()));
   }
 
   /** Forgets all gaps so far. */

@@ -105,6 +105,7 @@ export class View {
   /** Forgets the longest gap, so that the next is measured from now on. */
   measureGap() {
     this.gapMs = 0;
+    this.isMeasured = true;
   }
 
   /** The longest gap between frames since then, the one that lasts included. */

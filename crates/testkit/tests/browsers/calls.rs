@@ -14,6 +14,9 @@ const LATE_JOINER_MAX: Duration = Duration::from_secs(3);
 /// The longest that others may be missing while tracks come and go.
 const GAP_MAX: Duration = Duration::from_secs(1);
 
+/// What browsers say of the way by UDP when there is none.
+const RELAY_UNREACHABLE: &str = r#""type":"icecandidateerror","errorCode":701"#;
+
 /// What each guest's microphone hears, so that nobody is taken for somebody else.
 const HERTZ: [u32; 3] = [500, 900, 1500];
 
@@ -66,6 +69,26 @@ fn two_and_then_three_see_and_hear_each_other() -> Result<()> {
             ensure!(path["local"] == "relay" && path["relay"] == "udp", "{path}");
         }
         browser.close(&[])
+    })
+}
+
+#[test]
+fn where_no_datagram_gets_through_everything_goes_over_tcp() -> Result<()> {
+    scenario(|rig| {
+        rig.drop_datagrams()?;
+        let (chromium, firefox) = (rig.browser(Kind::Chromium)?, rig.browser(Kind::Firefox)?);
+        let guests = [
+            join(&chromium, "Ann", "tcp", HERTZ[0])?,
+            join(&firefox, "Bob", "tcp", HERTZ[1])?,
+        ];
+        all_see_and_hear_all(&guests)?;
+        for guest in &guests {
+            guest.ready_once()?;
+            let path = guest.page.run("snug.path()")?;
+            ensure!(path["local"] == "relay" && path["relay"] == "tcp", "{path}");
+        }
+        chromium.close(&[RELAY_UNREACHABLE])?;
+        firefox.close(&[RELAY_UNREACHABLE])
     })
 }
 

@@ -58,6 +58,20 @@ impl Rig {
         })
     }
 
+    /// Drops every datagram that comes to the server's computer from now on, without a word, as a
+    /// firewall does that lets only TCP through.
+    pub fn drop_datagrams(&self) -> Result<()> {
+        // What is for this computer is looked up first of all; the rule has to stand before.
+        for rule in [
+            ["add", "pref", "10", "lookup", "local"].as_slice(),
+            &["add", "pref", "1", "ipproto", "udp", "blackhole"],
+            &["del", "pref", "0"],
+        ] {
+            self.host.namespace.ip(&[&["rule"], rule].concat())?;
+        }
+        Ok(())
+    }
+
     /// Kills the server, as a crash would, and starts another in its place.
     pub fn crash_and_serve_again(&self) -> Result<Server> {
         self.server.program.signal(Signal::KILL)?;
