@@ -32,6 +32,26 @@ pub use server_event::{
 /// The type of the event that nests another one.
 const CUSTOM: &str = "custom";
 
+/// How deep the JSON of a client's event may nest, counted in brackets: real ones need six, and
+/// what is in it is read and repeated by every program in the room.
+const DEPTH_MAX: usize = 64;
+
+/// Tells whether a text nests deeper than a client's event may. Broken JSON is left to its reader.
+fn is_too_deep(text: &str) -> bool {
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'[' | b'{' if !is_quoted => depth += 1,
+            b']' | b'}' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEPTH_MAX
+    })
+}
+
 /// What every event is outside: its type, and its data still unread.
 #[derive(Deserialize)]
 struct Envelope<'a> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Bitrates, Candidate, Envelope, Variant, Written, to_text, write_bare, write_custom};
+use super::{
+    Bitrates, Candidate, Envelope, Variant, Written, is_too_deep, to_text, write_bare, write_custom,
+};
 use crate::{Error, TrackId};
 
 /// A media event from a client.
@@ -187,9 +189,16 @@ impl ClientEvent {
     /// Reads the `data` string of a `mediaEvent` frame, as strictly as the engine does.
     ///
     /// # Errors
-    /// [`Error::MediaEvent`] when it is no JSON object with a `type`, or an event of a known
-    /// type lacks what it must have. An event of an unknown type is [`ClientEvent::Unknown`].
+    /// [`Error::MediaEvent`] when it is no JSON object with a `type`, an event of a known type
+    /// lacks what it must have, or it nests deeper than 64 brackets. An event of an unknown type
+    /// is [`ClientEvent::Unknown`].
     pub fn parse(data: &str) -> Result<Self, Error> {
+        if is_too_deep(data) {
+            return Err(Error::MediaEvent {
+                kind: String::new(),
+                cause: "it nests too deep".to_owned(),
+            });
+        }
         let envelope = Envelope::parse(data)?;
         match envelope.inner()? {
             Some(inner) => Self::parse_custom(&inner),
@@ -603,6 +612,22 @@ mod tests {
         for text in broken {
             assert!(ClientEvent::parse(text).is_err(), "{text:.80}");
         }
+    }
+
+    #[test]
+    fn an_event_may_nest_64_deep_and_no_deeper() {
+        let nested = |depth: usize| {
+            // Two brackets are the event's own.
+            let (open, close) = ("[".repeat(depth - 2), "]".repeat(depth - 2));
+            let quoted = r#""in words: [[[[ \" {{{{""#;
+            let inner = format!("{open}{quoted}{close}");
+            format!(r#"{{"type":"connect","data":{{"metadata":{inner}}}}}"#)
+        };
+        assert!(ClientEvent::parse(&nested(64)).is_ok());
+        assert!(ClientEvent::parse(&nested(65)).is_err());
+        let beside = format!("[{}1]", "[1],".repeat(1000));
+        let wide = format!(r#"{{"type":"connect","data":{{"metadata":{beside}}}}}"#);
+        assert!(ClientEvent::parse(&wide).is_ok(), "width is no depth");
     }
 
     #[test]
