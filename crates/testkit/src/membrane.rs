@@ -136,6 +136,8 @@ pub struct Record {
     pub allocations: u64,
     /// Bytes of media that came through each kind of relay.
     pub media_bytes: BTreeMap<Transport, u64>,
+    /// The longest time without media since each peer's first, by peer id.
+    pub pauses: BTreeMap<String, Duration>,
     /// Payloads of the joins.
     pub joins: Vec<Value>,
 }

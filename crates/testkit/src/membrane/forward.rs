@@ -93,6 +93,7 @@ impl Engine {
         let Some(packet) = Packet::read(&opened) else {
             return;
         };
+        let before = peer.heard.replace(now);
         let known =
             |it: &&Inbound| [it.section.ssrc, it.section.rtx_ssrc].contains(&Some(packet.ssrc));
         let Some(track) = peer.endpoint.inbound.iter().find(known) else {
@@ -113,6 +114,12 @@ impl Engine {
             return;
         }
         let track = track.id.clone();
+        if let Some(before) = before {
+            self.note(|record| {
+                let longest = record.pauses.entry(id.to_owned()).or_default();
+                *longest = now.saturating_duration_since(before).max(*longest);
+            });
+        }
         self.forward(topic, id, &track, &packet);
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Peer {
     pub(super) secure: Secure,
     remote_password: String,
     next_keepalive: Instant,
+    /// When media came last.
+    pub(super) heard: Option<Instant>,
     _port: Option<Port>,
 }
 
@@ -67,6 +69,7 @@ impl Engine {
             secure: Secure::new(Arc::clone(&self.identity))?,
             remote_password: String::new(),
             next_keepalive: now,
+            heard: None,
             _port: port,
         })
     }
