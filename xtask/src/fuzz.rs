@@ -12,7 +12,7 @@ use crate::process::{program, repository, run};
 use crate::{apt, tool};
 
 /// One a parser; each a file in `fuzz/fuzz_targets`.
-const TARGETS: &[&str] = &["phoenix_socket", "media_event", "link", "rtp"];
+const TARGETS: &[&str] = &["phoenix_socket", "media_event", "link", "rtp", "turn"];
 
 /// How long each target runs when nothing else is said.
 const SECONDS: u32 = 60;

@@ -13,6 +13,8 @@ mod command;
 mod counters;
 mod demux;
 mod dtls;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handle;
 mod ice;
 mod io;
@@ -29,6 +31,8 @@ pub use handle::{SendError, TransportHandle};
 pub use snug_sfu::{
     Encoding, ExtensionIds, Kind, LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
 };
+#[cfg(test)]
+pub(crate) use stream::StreamInput;
 pub(crate) use stream::{OpenStream, StreamHandle, StreamOutput, next_frame};
 pub use turn::RelayAccess;
 

@@ -4,6 +4,8 @@
 //! It changes its way into the server as a browser does at every negotiation: a new allocation, a
 //! new ICE generation, the same DTLS session.
 
+mod talk;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ use rtc_shared::TransportProtocol;
 use rtc_srtp::context::Context;
 use rtc_srtp::protection_profile::ProtectionProfile;
 use serde_json::{Value, json};
+
+pub use talk::{Listener, Speaker};
 
 use crate::scripted::Peer;
 use crate::turn::{Announced, CHANNEL, Message, PATIENCE, Turn};

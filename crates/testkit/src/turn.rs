@@ -90,6 +90,21 @@ impl Announced {
     }
 }
 
+impl Announced {
+    /// Opens a connection to it over UDP or TCP, with its credentials.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is named by a name.
+    pub fn open(&self) -> Result<Turn> {
+        let via = if self.transport == "udp" {
+            Via::Udp
+        } else {
+            Via::Tcp
+        };
+        Ok(Turn::open(via, self.address()?)?.known_as(&self.username, &self.password))
+    }
+}
+
 /// A connection to a TURN server.
 #[derive(Debug)]
 pub struct Turn {

@@ -3,20 +3,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use snug_testkit::process::Server;
-use snug_testkit::relayed::{Generation, Guest, Keys, Part, Way};
+use snug_testkit::relayed::{Generation, Guest, Listener, Part, Speaker, Way};
 use snug_testkit::turn::{CHANNEL, Message, PATIENCE, TlsBridge, Turn, Via};
 
-/// How often a microphone makes a packet.
-const FRAME: Duration = Duration::from_millis(20);
 /// A gap that nobody hears: a jitter buffer bridges it.
 const GAP_MAX: Duration = Duration::from_millis(200);
 
@@ -26,145 +21,7 @@ fn loopback(server: &Server) -> SocketAddr {
 
 /// Opens TURN over UDP or TCP as the guest was told to.
 fn turn(guest: &Guest, transport: &str) -> Result<Turn> {
-    let server = guest.server(transport)?;
-    let via = if transport == "udp" {
-        Via::Udp
-    } else {
-        Via::Tcp
-    };
-    Ok(Turn::open(via, server.address()?)?.known_as(&server.username, &server.password))
-}
-
-/// A guest that speaks until dropped, on whatever way it has now.
-struct Speaker {
-    guest: Guest,
-    generation: Generation,
-    outlet: Arc<Mutex<(Way, Keys)>>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
-}
-
-impl Speaker {
-    fn start(mut guest: Guest, turn: Turn) -> Result<Self> {
-        let generation = guest.negotiate()?;
-        let mut way = Way::open(turn, &generation)?;
-        way.nominate(&generation)?;
-        let keys = guest.shake(&mut way)?;
-        let outlet = Arc::new(Mutex::new((way, keys)));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (shared, is_over) = (Arc::clone(&outlet), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || -> Result<()> {
-            let start = Instant::now();
-            for sequence in 0u16.. {
-                if is_over.load(Ordering::Relaxed) {
-                    break;
-                }
-                {
-                    let mut outlet = shared.lock().expect("nobody panics with it");
-                    let (way, keys) = &mut *outlet;
-                    let packet = keys.seal(sequence)?;
-                    way.turn.send(way.server, &packet)?;
-                }
-                let due = start + FRAME * (u32::from(sequence) + 1);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            }
-            Ok(())
-        });
-        Ok(Self {
-            guest,
-            generation,
-            outlet,
-            stop,
-            thread: Some(thread),
-        })
-    }
-
-    /// Restarts ICE with a new allocation; the old one is kept and returned.
-    fn restart(&mut self, turn: Turn) -> Result<Way> {
-        self.guest.renegotiate()?;
-        let generation = self.guest.negotiate()?;
-        let mut way = Way::open(turn, &generation)?;
-        way.nominate(&generation)?;
-        self.generation = generation;
-        let mut outlet = self.outlet.lock().expect("nobody panics with it");
-        Ok(std::mem::replace(&mut outlet.0, way))
-    }
-
-    fn stop(mut self) -> Result<Guest> {
-        self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("it runs")?;
-        thread
-            .join()
-            .map_err(|_| anyhow::anyhow!("the speaker panicked"))??;
-        Ok(self.guest)
-    }
-}
-
-/// A guest that listens.
-struct Listener {
-    guest: Guest,
-    ways: Vec<Way>,
-    keys: Keys,
-    heard: Vec<(Instant, u16)>,
-}
-
-impl Listener {
-    fn start(mut guest: Guest, turn: Turn) -> Result<Self> {
-        let generation = guest.negotiate()?;
-        let mut way = Way::open(turn, &generation)?;
-        way.nominate(&generation)?;
-        let keys = guest.shake(&mut way)?;
-        Ok(Self {
-            guest,
-            ways: vec![way],
-            keys,
-            heard: Vec::new(),
-        })
-    }
-
-    /// Hears so many packets more, by whatever way.
-    fn hear(&mut self, packets: usize) -> Result<()> {
-        let (deadline, wanted) = (Instant::now() + PATIENCE * 2, self.heard.len() + packets);
-        while self.heard.len() < wanted {
-            ensure!(
-                Instant::now() < deadline,
-                "{} of {wanted} packets",
-                self.heard.len()
-            );
-            for way in &mut self.ways {
-                if let Some((at, data)) = way.turn.receive(Duration::from_millis(2))? {
-                    self.heard
-                        .extend(self.keys.open(&data).map(|number| (at, number)));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn restart(&mut self, turn: Turn) -> Result<()> {
-        self.guest.renegotiate()?;
-        let generation = self.guest.negotiate()?;
-        let mut way = Way::open(turn, &generation)?;
-        way.nominate(&generation)?;
-        self.ways.push(way);
-        Ok(())
-    }
-
-    /// Checks that nothing was lost, and returns the longest silence.
-    fn longest_gap(&mut self) -> Result<Duration> {
-        self.heard.sort_unstable_by_key(|(_, number)| *number);
-        for pair in self.heard.windows(2) {
-            ensure!(
-                pair[1].1 == pair[0].1 + 1,
-                "lost between {} and {}",
-                pair[0].1,
-                pair[1].1
-            );
-        }
-        self.heard.sort_unstable();
-        let gaps = self.heard.windows(2).map(|pair| pair[1].0 - pair[0].0);
-        gaps.max().context("nothing was heard")
-    }
+    guest.server(transport)?.open()
 }
 
 /// Lets sound flow by two transports and both restart twice.
@@ -269,7 +126,7 @@ fn sound_flows_over_tls_where_an_authority_issued_the_certificate() -> Result<()
         Ok(Turn::open(Via::Tcp, bridge.address)?.known_as(&told.username, &told.password))
     };
     let way = by_tls(&speaker)?;
-    let speaker = Speaker::start(speaker, way)?;
+    let mut speaker = Speaker::start(speaker, way)?;
     let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
     let way = by_tls(&listener)?;
     let mut listener = Listener::start(listener, way)?;
@@ -333,7 +190,7 @@ fn an_allocation_is_of_no_use_to_anybody_else() -> Result<()> {
     let server = Server::start()?;
     let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
     let way = turn(&speaker, "udp")?;
-    let speaker = Speaker::start(speaker, way)?;
+    let mut speaker = Speaker::start(speaker, way)?;
     let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
     let way = turn(&listener, "udp")?;
     let mut listener = Listener::start(listener, way)?;
@@ -412,7 +269,7 @@ fn a_thousand_silent_connections_keep_nobody_out() -> Result<()> {
         .collect::<Result<_, _>>()?;
     let speaker = Guest::join(loopback(&server), "turn", Part::Speaks)?;
     let way = turn(&speaker, "tcp")?;
-    let speaker = Speaker::start(speaker, way)?;
+    let mut speaker = Speaker::start(speaker, way)?;
     let listener = Guest::join(loopback(&server), "turn", Part::Listens)?;
     let way = turn(&listener, "tcp")?;
     let mut listener = Listener::start(listener, way)?;

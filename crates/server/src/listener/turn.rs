@@ -127,3 +127,50 @@ async fn write(writer: &mut (impl AsyncWrite + Unpin), batch: &mut BytesMut) -> 
     batch.clear();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::admission::Admission;
+    use super::*;
+    use crate::transport::StreamInput;
+    use bytes::Bytes;
+
+    /// Lets a client with an allocation be sent more than it reads.
+    #[tokio::test]
+    async fn a_reader_that_is_too_slow_is_dropped_and_what_waits_is_bounded() {
+        let address = "10.0.0.9:5000".parse().unwrap();
+        let info = ConnectionInfo {
+            local: address,
+            remote: address,
+            secure: false,
+        };
+        let slot = Admission::default().admit(address.ip()).unwrap();
+        let (turn, mut inputs) = StreamHandle::detached();
+        let counters = Arc::new(Counters::default());
+        let stop = CancellationToken::new();
+        let (_near, far) = tokio::io::duplex(1024);
+        let serving = serve(far, info, &slot, &turn, &counters, &stop);
+        let sending = async {
+            let Some(StreamInput::Opened { frames, .. }) = inputs.recv().await else {
+                panic!("no connection");
+            };
+            frames.try_send(StreamOutput::Settled).unwrap();
+            let frame = Bytes::from_static(&[0x40; 1200]);
+            let mut taken = 0;
+            let start = Instant::now();
+            while start.elapsed() < WRITE_MAX / 5 {
+                if frames.try_send(StreamOutput::Frame(frame.clone())).is_ok() {
+                    taken += 1;
+                }
+                tokio::task::yield_now().await;
+            }
+            (frames, taken)
+        };
+        let both = async { tokio::join!(serving, sending) };
+        let (served, (frames, taken)) = timeout(WRITE_MAX * 2, both).await.expect("an end");
+        assert_eq!(served.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counters.slow_relays.count(), 1);
+        assert!(taken <= 256 + BATCH_FRAMES, "{taken} frames waited");
+        assert!(frames.is_closed());
+    }
+}

@@ -79,7 +79,7 @@ pub(super) struct RelayKey {
 
 /// Names a TCP connection to our TURN server; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct StreamKey(pub(super) u32);
+pub(crate) struct StreamKey(pub(super) u32);
 
 /// One of our addresses, as packet information names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -26,7 +26,7 @@ const FRAME_LEN_MAX: usize = DATAGRAM_LEN_MAX;
 const STUN_HEAD_LEN: usize = 20;
 
 /// What connections tell the shard.
-pub(super) enum StreamInput {
+pub(crate) enum StreamInput {
     /// A connection is there.
     Opened {
         key: StreamKey,
@@ -65,6 +65,16 @@ impl StreamHandle {
         let (input, inputs) = mpsc::channel(INPUT_MAX);
         let next = Arc::default();
         (Self { input, wake, next }, inputs)
+    }
+
+    /// Opens lanes that a test reads itself.
+    #[cfg(test)]
+    pub(crate) fn detached() -> (Self, mpsc::Receiver<StreamInput>) {
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(&self) {}
+        }
+        Self::new(Arc::new(Nobody))
     }
 
     /// Makes a connection from `remote` known to the shard; what it says comes on the receiver,

@@ -20,7 +20,7 @@ mod allocation;
 mod challenge;
 mod message;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use access::RelayAccess;
 

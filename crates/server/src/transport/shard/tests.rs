@@ -1,5 +1,7 @@
 //! The shard's own rules, driven datagram by datagram without a socket.
 
+mod relay;
+
 use super::*;
 use crate::transport::command::IceCredentials;
 use crate::transport::handle::{TransportHandle, Wake};

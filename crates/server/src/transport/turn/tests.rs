@@ -66,7 +66,7 @@ fn begin(method: rtc_stun::message::Method) -> Theirs {
     message
 }
 
-fn allocate() -> Theirs {
+pub(in crate::transport) fn allocate() -> Theirs {
     let mut message = begin(METHOD_ALLOCATE);
     message.add(ATTR_REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
     message
@@ -84,7 +84,7 @@ fn permit(peers: &[&str]) -> Theirs {
     message
 }
 
-fn bind(number: u16, peer: &str) -> Theirs {
+pub(in crate::transport) fn bind(number: u16, peer: &str) -> Theirs {
     let mut message = begin(METHOD_CHANNEL_BIND);
     let [high, low] = number.to_be_bytes();
     message.add(ATTR_CHANNEL_NUMBER, &[high, low, 0, 0]);
@@ -107,7 +107,7 @@ fn send_indication(peer: &str, data: &[u8]) -> Vec<u8> {
     message.raw
 }
 
-fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
+pub(in crate::transport) fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
     let len = u16::try_from(data.len()).unwrap();
     let mut raw = number.to_be_bytes().to_vec();
     raw.extend(len.to_be_bytes());
@@ -115,7 +115,7 @@ fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
     raw
 }
 
-fn sign(message: &mut Theirs, name: &str, password: &str, nonce: &[u8]) {
+pub(in crate::transport) fn sign(message: &mut Theirs, name: &str, password: &str, nonce: &[u8]) {
     message.add(ATTR_USERNAME, name.as_bytes());
     message.add(ATTR_REALM, b"snug");
     message.add(ATTR_NONCE, nonce);
