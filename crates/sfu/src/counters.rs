@@ -11,7 +11,7 @@ pub struct Counters {
     pub unknown_source: u64,
     /// Dropped: a peer used more sources than its tracks can need.
     pub too_many_sources: u64,
-    /// Dropped: a retransmission or probe, which nobody asked for.
+    /// Dropped: a retransmission of what was not missing, or a probe.
     pub retransmission: u64,
     /// Dropped: the VP8 descriptor does not parse.
     pub malformed: u64,
@@ -25,8 +25,14 @@ pub struct Counters {
     pub keyframe_requests: u64,
     /// Keyframe requests that came from subscribers.
     pub keyframe_requests_received: u64,
-    /// Missing packets that subscribers asked for; nothing is retransmitted yet.
-    pub nacks_unserved: u64,
+    /// Missing packets that publishers were asked for, each request counted.
+    pub missing_asked: u64,
+    /// Missing packets that publishers sent again in time.
+    pub restored: u64,
+    /// Packets sent to subscribers again.
+    pub repaired: u64,
+    /// Packets that subscribers asked for in vain: too old, never sent, or too many.
+    pub repairs_refused: u64,
     /// RTCP datagrams that broke off at a packet that does not parse.
     pub malformed_rtcp: u64,
     /// Publications ignored: an illegal mid, too many, or a track that another peer publishes.
@@ -52,7 +58,10 @@ impl std::ops::AddAssign for Counters {
             too_large,
             keyframe_requests,
             keyframe_requests_received,
-            nacks_unserved,
+            missing_asked,
+            restored,
+            repaired,
+            repairs_refused,
             malformed_rtcp,
             refused_publications,
             refused_subscriptions,
@@ -69,7 +78,10 @@ impl std::ops::AddAssign for Counters {
         self.too_large += too_large;
         self.keyframe_requests += keyframe_requests;
         self.keyframe_requests_received += keyframe_requests_received;
-        self.nacks_unserved += nacks_unserved;
+        self.missing_asked += missing_asked;
+        self.restored += restored;
+        self.repaired += repaired;
+        self.repairs_refused += repairs_refused;
         self.malformed_rtcp += malformed_rtcp;
         self.refused_publications += refused_publications;
         self.refused_subscriptions += refused_subscriptions;

@@ -9,9 +9,11 @@
 //! Which encoding of a track each subscriber is shown is decided in `selector`; what people have
 //! to know of that comes out as [`Notice`]s.
 //!
-//! Where the next parts join: a retransmission ring is filled in [`Router::handle_rtp`] and served where
-//! [`Router::handle_rtcp`] now counts NACKs; transport-wide sequence numbers are one more
-//! extension in `subscription`, and their feedback one more RTCP packet.
+//! Pictures are mended on both ways: what a publisher's packets lack is asked for (`missing`), and
+//! what a subscriber lacks is sent again from the last packets, kept once for all (`ring`).
+//!
+//! Where the next part joins: transport-wide sequence numbers are one more extension in
+//! `subscription`, and their feedback one more RTCP packet.
 //!
 //! ```
 //! use snug_rtp::{Fields, Packet, RtpTime, SequenceNumber, write_packet};
@@ -67,10 +69,12 @@ mod counters;
 mod key;
 mod keyframe;
 mod media;
+mod missing;
 mod notice;
 mod output;
 mod reception;
 mod rewrite;
+mod ring;
 mod router;
 mod selector;
 mod subscription;
@@ -80,6 +84,7 @@ mod voice;
 pub use counters::Counters;
 pub use key::{PeerKey, RoomKey, TrackKey};
 pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe};
+pub use missing::Sequences;
 pub use notice::{LayerReason, Notice};
 pub use output::Output;
 pub use router::{Arrival, Forwarded, Router};

@@ -1,6 +1,6 @@
 //! RTCP that a router wants sent.
 
-use crate::PeerKey;
+use crate::{PeerKey, Sequences};
 use snug_rtp::Error;
 use snug_rtp::rtcp::{ReportBlock, SenderReport, Writer};
 use std::fmt::Write as _;
@@ -35,6 +35,15 @@ pub enum Output {
         /// What is reported.
         block: ReportBlock,
     },
+    /// A publisher should send packets again.
+    Missing {
+        /// The publisher.
+        to: PeerKey,
+        /// Its source.
+        ssrc: u32,
+        /// What is missing.
+        sequences: Sequences,
+    },
     /// A publisher learns how much it may send.
     Estimate {
         /// The publisher.
@@ -53,6 +62,7 @@ impl Output {
             Self::KeyframeRequest { to, .. }
             | Self::SenderReport { to, .. }
             | Self::ReceiverReport { to, .. }
+            | Self::Missing { to, .. }
             | Self::Estimate { to, .. } => *to,
         }
     }
@@ -66,6 +76,12 @@ impl Output {
             Self::KeyframeRequest { ssrc, .. } => {
                 lead(writer)?;
                 writer.pli(SERVER_SSRC, *ssrc)
+            }
+            Self::Missing {
+                ssrc, sequences, ..
+            } => {
+                lead(writer)?;
+                writer.nack(SERVER_SSRC, *ssrc, sequences.iter())
             }
             Self::Estimate { ssrc, bitrate, .. } => {
                 lead(writer)?;

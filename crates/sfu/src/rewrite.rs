@@ -38,6 +38,8 @@ pub(crate) struct Rewriter {
     tl0_offset: u8,
     /// The first number taken from the current source, until it is far behind.
     switched_at: Option<SequenceNumber>,
+    /// What that number became.
+    begins_at: Option<SequenceNumber>,
     newest: Option<(Numbers, Instant)>,
 }
 
@@ -61,6 +63,7 @@ impl Rewriter {
             self.sequence_offset = (first.sequence.0 & 0x7FFF).wrapping_sub(first.sequence.0);
             return;
         };
+        self.begins_at = Some(newest.sequence.next());
         self.sequence_offset = newest.sequence.next().0.wrapping_sub(first.sequence.0);
         let elapsed = now.saturating_duration_since(at);
         let latest = newest.timestamp.after(elapsed + AHEAD_MAX, clock_rate);
@@ -85,23 +88,40 @@ impl Rewriter {
             .wrapping_sub(first.tl0_picture_index);
     }
 
+    /// Returns the number that a packet of the current source had before it became `output`; none
+    /// for one that went out before the source began.
+    pub(crate) fn origin(&self, output: SequenceNumber) -> Option<SequenceNumber> {
+        let (newest, _) = self.newest?;
+        let is_sent = !output.is_newer_than(newest.sequence);
+        let is_ours = self
+            .begins_at
+            .is_none_or(|first| output.distance_from(first) >= 0);
+        let sequence = SequenceNumber(output.0.wrapping_sub(self.sequence_offset));
+        (is_sent && is_ours).then_some(sequence)
+    }
+
+    /// Moves the numbers of a packet of the current source, whatever it is in the order of things.
+    pub(crate) fn moved(&self, input: &Numbers) -> Numbers {
+        Numbers {
+            sequence: input.sequence.wrapping_add(self.sequence_offset),
+            timestamp: input.timestamp.wrapping_add(self.timestamp_offset),
+            picture_id: input.picture_id.wrapping_add(self.picture_offset) & PICTURE_ID_MASK,
+            tl0_picture_index: input.tl0_picture_index.wrapping_add(self.tl0_offset),
+            has_picture: input.has_picture,
+        }
+    }
+
     /// Moves the numbers of a packet of the current source; none when the packet was sent before
     /// the one that the source started with.
     pub(crate) fn rewrite(&mut self, input: &Numbers, now: Instant) -> Option<Numbers> {
         if let Some(switched_at) = self.switched_at {
             match input.sequence.distance_from(switched_at) {
                 ..0 => return None,
-                SWITCH_GUARD.. => self.switched_at = None,
+                SWITCH_GUARD.. => (self.switched_at, self.begins_at) = (None, None),
                 _ => {}
             }
         }
-        let mut output = Numbers {
-            sequence: input.sequence.wrapping_add(self.sequence_offset),
-            timestamp: input.timestamp.wrapping_add(self.timestamp_offset),
-            picture_id: input.picture_id.wrapping_add(self.picture_offset) & PICTURE_ID_MASK,
-            tl0_picture_index: input.tl0_picture_index.wrapping_add(self.tl0_offset),
-            has_picture: input.has_picture,
-        };
+        let mut output = self.moved(input);
         if let Some((newest, _)) = self.newest.filter(|_| !input.has_picture) {
             output.picture_id = newest.picture_id;
             output.tl0_picture_index = newest.tl0_picture_index;

@@ -6,14 +6,16 @@
 
 mod control;
 mod desired;
+mod repair;
 
 use crate::keyframe::Reason;
 use crate::rewrite::Numbers;
 use crate::subscription::{Admission, Outgoing};
 use crate::track::{Claim, Published, Track};
 use crate::{Counters, Kind, Notice, Output, PeerKey, TrackKey};
-use snug_rtp::Packet;
+use repair::{Repair, media_of, note_packet};
 use snug_rtp::vp8::Descriptor;
+use snug_rtp::{Header, Packet};
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
@@ -34,6 +36,8 @@ pub struct Router {
     outputs: VecDeque<Output>,
     notices: VecDeque<Notice>,
     counters: Counters,
+    /// What subscribers asked for again.
+    repairs: VecDeque<Repair>,
     next_tick: Option<Instant>,
     ticks: u64,
 }
@@ -70,9 +74,16 @@ pub struct Arrival {
     pub(crate) can_start: bool,
     pub(crate) descriptor: Option<Descriptor>,
     pub(crate) numbers: Numbers,
+    header: Header,
 }
 
 impl Arrival {
+    /// Returns the header to read the packet's bytes by: of a retransmission, that of the packet
+    /// which it repeats.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
     /// Returns the track's kind.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -109,9 +120,11 @@ impl Router {
         now: Instant,
     ) -> Option<Arrival> {
         let route = self.route(from, packet)?;
-        let Claim::Media(source_index) = route.claim else {
-            self.counters.retransmission += 1;
-            return None;
+        let source_index = match media_of(route.claim) {
+            Ok(index) => index,
+            Err(index) => {
+                return self.handle_retransmission(from, route.track, index, packet, now);
+            }
         };
         let published = self
             .tracks
@@ -138,6 +151,7 @@ impl Router {
         {
             note(&mut self.notices, notice, &mut self.counters);
         }
+        note_packet(published, &arrival, packet, now);
         let source = published.sources.get_mut(source_index)?;
         let clock_rate = kind.clock_rate();
         source
@@ -347,6 +361,7 @@ impl Arrival {
             can_start,
             descriptor,
             numbers,
+            header: *packet.header(),
         })
     }
 }

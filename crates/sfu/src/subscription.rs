@@ -6,7 +6,7 @@ use crate::router::Arrival;
 use crate::track::{Published, Source};
 use crate::{ExtensionIds, Kind, LayerReason, Notice, PeerKey, Subscribe};
 use snug_rtp::rtcp::SenderReport;
-use snug_rtp::{Fields, Mid, Packet, Rid, RtpTime, write_packet};
+use snug_rtp::{Fields, Mid, Packet, Rid, RtpTime, SequenceNumber, Written, write_packet};
 use std::time::Instant;
 
 /// A subscriber of a track.
@@ -25,8 +25,18 @@ pub(crate) struct Subscription {
     current: Option<usize>,
     /// The encoding that the control side was last told.
     told: Option<Rid>,
+    /// The source and payload type of what is sent again.
+    rtx: Option<(u32, u8)>,
+    /// What was forwarded before the last switch, and how.
+    earlier: Option<(usize, Rewriter)>,
+    /// Packets that may still be sent again until the next refill.
+    repairs_left: u32,
     outgoing: Outgoing,
 }
+
+/// Packets that a subscriber is sent again at most between two refills, a quarter of a second: as
+/// much as a link that loses every third packet of 4 Mb/s needs.
+const REPAIRS_MAX: u32 = 128;
 
 /// What an outgoing source has to remember when it leaves one track and later carries another:
 /// receivers and SRTP know it by its ssrc.
@@ -35,6 +45,8 @@ pub(crate) struct Outgoing {
     rewriter: Rewriter,
     packet_count: u32,
     octet_count: u32,
+    /// The number of the next packet that is sent again.
+    rtx_sequence: SequenceNumber,
 }
 
 /// What to do with a packet for one subscriber.
@@ -64,6 +76,9 @@ impl Subscription {
             target: subscribe.target,
             current: None,
             told: None,
+            rtx: subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type),
+            earlier: None,
+            repairs_left: REPAIRS_MAX,
             outgoing,
         }
     }
@@ -74,6 +89,7 @@ impl Subscription {
         self.payload_type = subscribe.payload_type;
         self.extensions = subscribe.extensions;
         self.target = subscribe.target;
+        self.rtx = subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type);
     }
 
     /// Returns the best encoding that the subscriber wants; none means the best there is.
@@ -84,6 +100,7 @@ impl Subscription {
     /// Waits for the next source, whatever it will be.
     pub(crate) fn leave_source(&mut self) {
         self.current = None;
+        self.earlier = None;
     }
 
     /// Ends the subscription, leaving what its source must remember.
@@ -142,6 +159,9 @@ impl Subscription {
             let new = published.sources.get(arrival.source)?;
             self.align(old, new, arrival.numbers.timestamp, clock_rate)
         });
+        self.earlier = self
+            .current
+            .map(|current| (current, self.outgoing.rewriter));
         self.outgoing
             .rewriter
             .switch(&arrival.numbers, aligned, clock_rate, now);
@@ -185,6 +205,76 @@ impl Subscription {
             timestamp: numbers.timestamp,
             ssrc: self.ssrc,
         };
+        let written = self.compose(&fields, numbers, arrival, published, packet, out)?;
+        self.outgoing.packet_count = self.outgoing.packet_count.wrapping_add(1);
+        // Truncation is the wrap of the counter; a payload is below 64 KiB.
+        self.outgoing.octet_count = self
+            .outgoing
+            .octet_count
+            .wrapping_add(packet.payload().len() as u32);
+        Some(written.len)
+    }
+
+    /// Returns the encoding and the number of a packet that went out under `sequence`, as far back
+    /// as the encoding before the present one.
+    pub(crate) fn origin(&self, sequence: SequenceNumber) -> Option<(usize, SequenceNumber)> {
+        let (source, rewriter) = self.sender_of(sequence)?;
+        Some((source, rewriter.origin(sequence)?))
+    }
+
+    fn sender_of(&self, sequence: SequenceNumber) -> Option<(usize, &Rewriter)> {
+        let current = self.current.map(|it| (it, &self.outgoing.rewriter));
+        let earlier = self.earlier.as_ref().map(|(it, rewriter)| (*it, rewriter));
+        let mut senders = current.into_iter().chain(earlier);
+        senders.find(|(_, rewriter)| rewriter.origin(sequence).is_some())
+    }
+
+    /// Writes a packet again that went out under `sequence` (RFC 4588 section 4); none when the
+    /// subscriber knows no such packets, has had too many of them, or it does not fit.
+    pub(crate) fn write_repair(
+        &mut self,
+        sequence: SequenceNumber,
+        arrival: &Arrival,
+        published: &Published,
+        packet: &Packet<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (ssrc, payload_type) = self.rtx.filter(|_| self.is_connected)?;
+        let (_, rewriter) = self.sender_of(sequence)?;
+        let numbers = rewriter.moved(&arrival.numbers);
+        self.repairs_left = self.repairs_left.checked_sub(1)?;
+        let fields = Fields {
+            marker: packet.header().marker,
+            payload_type,
+            sequence: self.outgoing.rtx_sequence,
+            timestamp: numbers.timestamp,
+            ssrc,
+        };
+        let written = self.compose(&fields, &numbers, arrival, published, packet, out)?;
+        let (start, end) = (written.header_len, written.len);
+        let number = sequence.0.to_be_bytes();
+        let payload = out.get_mut(start..end + number.len())?;
+        payload.copy_within(..end - start, number.len());
+        payload[..number.len()].copy_from_slice(&number);
+        self.outgoing.rtx_sequence = self.outgoing.rtx_sequence.next();
+        Some(end + number.len())
+    }
+
+    /// Lets the subscriber ask again.
+    pub(crate) fn refill_repairs(&mut self) {
+        self.repairs_left = REPAIRS_MAX;
+    }
+
+    /// Writes a packet under other fields and numbers.
+    fn compose(
+        &self,
+        fields: &Fields,
+        numbers: &Numbers,
+        arrival: &Arrival,
+        published: &Published,
+        packet: &Packet<'_>,
+        out: &mut [u8],
+    ) -> Option<Written> {
         let mut extensions: [(u8, &[u8]); 2] = [(0, &[]); 2];
         let mut count = 0;
         if let Some(id) = self.extensions.mid {
@@ -201,20 +291,14 @@ impl Subscription {
             extensions[count] = (to, level);
             count += 1;
         }
-        let written = write_packet(out, &fields, &extensions[..count], packet.payload()).ok()?;
+        let written = write_packet(out, fields, &extensions[..count], packet.payload()).ok()?;
         let is_moved = numbers.picture_id != arrival.numbers.picture_id
             || numbers.tl0_picture_index != arrival.numbers.tl0_picture_index;
         if let Some(descriptor) = arrival.descriptor.filter(|_| is_moved) {
             let payload = &mut out[written.header_len..written.len];
             descriptor.rewrite(payload, numbers.picture_id, numbers.tl0_picture_index);
         }
-        self.outgoing.packet_count = self.outgoing.packet_count.wrapping_add(1);
-        // Truncation is the wrap of the counter; a payload is below 64 KiB.
-        self.outgoing.octet_count = self
-            .outgoing
-            .octet_count
-            .wrapping_add(packet.payload().len() as u32);
-        Some(written.len)
+        Some(written)
     }
 
     /// Makes the sender report for a point of the publisher's clocks. The wall clock stays the

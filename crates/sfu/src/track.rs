@@ -1,7 +1,9 @@
 //! A track: what its publisher sends, and everybody who receives it.
 
 use crate::keyframe::KeyframeRequests;
+use crate::missing::Missing;
 use crate::reception::Reception;
+use crate::ring::Ring;
 use crate::selector::Selector;
 use crate::subscription::Subscription;
 use crate::voice::Voice;
@@ -36,7 +38,8 @@ impl Track {
 
     /// Takes a publication in, keeping what is known of encodings that stay.
     pub(crate) fn publish(&mut self, by: PeerKey, mid: Mid, publish: &Publish) {
-        let old = self.published.take();
+        let mut old = self.published.take();
+        let ring = old.as_mut().and_then(|published| published.ring.take());
         let old_sources = old.as_ref().map_or(&[][..], |published| &published.sources);
         let sources: Vec<Source> = publish
             .encodings
@@ -70,14 +73,19 @@ impl Track {
             sources,
             selector: selector.unwrap_or_default(),
             voice: voice.unwrap_or_default(),
+            ring,
         };
         if !is_same {
             // Indices may have moved: everybody starts again at the next keyframe, with
             // continuous numbers.
             published.selector = Selector::default();
+            published.ring = None;
             self.subscriptions
                 .iter_mut()
                 .for_each(Subscription::leave_source);
+        }
+        if published.kind == Kind::Video && published.ring.is_none() {
+            published.ring = Some(Ring::new(published.sources.len()));
         }
         self.published = Some(published);
     }
@@ -106,6 +114,8 @@ pub(crate) struct Published {
     pub(crate) sources: Vec<Source>,
     pub(crate) selector: Selector,
     pub(crate) voice: Voice,
+    /// The last packets, of pictures.
+    pub(crate) ring: Option<Ring>,
 }
 
 /// One encoding as it arrives.
@@ -117,6 +127,7 @@ pub(crate) struct Source {
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) reception: Reception,
     pub(crate) keyframes: KeyframeRequests,
+    pub(crate) missing: Missing,
 }
 
 impl Source {
@@ -127,6 +138,7 @@ impl Source {
             rtx_ssrc: encoding.rtx_ssrc,
             reception: Reception::default(),
             keyframes: KeyframeRequests::default(),
+            missing: Missing::default(),
         }
     }
 }

@@ -38,15 +38,17 @@ pub(super) fn codec_name(kind: Kind) -> &'static str {
 /// encoding of a simulcast fits.
 pub(super) const ESTIMATE: &str = "goog-remb";
 
+/// Asks for lost packets. Agreed upon only together with retransmissions of their own source
+/// (RFC 4588): sealing a packet a second time under its own number is out of the question, and a
+/// receiver that may ask waits seconds in vain before it asks for a keyframe.
+pub(super) const NACK: &str = "nack";
+
 /// The RTCP feedback that may be agreed upon for what a client sends or receives (RFC 4585,
 /// RFC 5104).
-///
-/// "nack" is not among it while lost packets are not sent again: a receiver that may ask for them
-/// waits seconds for them in vain before it asks for a keyframe.
 pub(super) fn feedback(kind: Kind, direction: Direction) -> &'static [&'static str] {
     match (kind, direction) {
         (Kind::Audio, _) => &[],
-        (Kind::Video, Direction::Send) => &[ESTIMATE, "ccm fir", "nack pli"],
-        (Kind::Video, _) => &["ccm fir", "nack pli"],
+        (Kind::Video, Direction::Send) => &[ESTIMATE, "ccm fir", NACK, "nack pli"],
+        (Kind::Video, _) => &["ccm fir", NACK, "nack pli"],
     }
 }

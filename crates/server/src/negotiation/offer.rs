@@ -9,7 +9,7 @@ use snug_protocol::Variant;
 use snug_rtp::{Mid, Rid};
 use snug_sfu::{Encoding, ExtensionIds, Kind};
 
-use super::attributes::{ESTIMATE, EXTENSIONS, codec_name, feedback};
+use super::attributes::{ESTIMATE, EXTENSIONS, NACK, codec_name, feedback};
 use super::{SECTIONS_MAX, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
@@ -315,7 +315,8 @@ fn choose_codec(media: &MediaDescription, kind: Kind, direction: Direction) -> O
     let feedback = feedback(kind, direction)
         .iter()
         .copied()
-        .filter(|what| offered.contains(what));
+        .filter(|what| offered.contains(what))
+        .filter(|what| *what != NACK || rtx_payload_type.is_some());
     Some(Codec {
         kind,
         payload_type,

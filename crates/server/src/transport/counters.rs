@@ -98,8 +98,14 @@ pub struct Counters {
     pub media_not_wanted: Counter,
     /// Keyframe requests sent to publishers.
     pub keyframe_requests: Counter,
-    /// Packets that subscribers asked for again; nothing is retransmitted yet.
-    pub nacks_unserved: Counter,
+    /// Missing packets that publishers were asked for, each request counted.
+    pub missing_asked: Counter,
+    /// Missing packets that publishers sent again in time.
+    pub restored: Counter,
+    /// Packets sent to subscribers again.
+    pub repaired: Counter,
+    /// Packets that subscribers asked for in vain: too old, never sent, or too many.
+    pub repairs_refused: Counter,
 }
 
 impl Counters {
@@ -112,6 +118,9 @@ impl Counters {
         self.media_not_wanted
             .set(sum.not_wanted + sum.overtaken + sum.too_large);
         self.keyframe_requests.set(sum.keyframe_requests);
-        self.nacks_unserved.set(sum.nacks_unserved);
+        self.missing_asked.set(sum.missing_asked);
+        self.restored.set(sum.restored);
+        self.repaired.set(sum.repaired);
+        self.repairs_refused.set(sum.repairs_refused);
     }
 }

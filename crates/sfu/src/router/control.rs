@@ -33,9 +33,7 @@ impl Router {
                         self.handle_keyframe_request(from, media_ssrc, now);
                     }
                 }
-                Packet::Nack(nack) => {
-                    self.counters.nacks_unserved += nack.sequences().count() as u64;
-                }
+                Packet::Nack(nack) => self.handle_nack(from, &nack),
                 // Receiver reports, transport-wide feedback and REMB end here: the room server
                 // is their receiver. A goodbye says nothing that signalling does not.
                 Packet::ReceiverReport(..)
@@ -49,13 +47,18 @@ impl Router {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     pub fn deadline(&self) -> Option<Instant> {
         self.next_tick
+            .into_iter()
+            .chain(self.missing_deadline())
+            .min()
     }
 
     /// Does what is due by the clock.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.ask_for_missing(now);
         if self.next_tick.is_none_or(|at| now < at) {
             return;
         }
+        self.refill_repairs();
         self.next_tick = None;
         self.schedule_tick(now);
         self.ticks += 1;

@@ -81,7 +81,7 @@ impl Shard {
                 slot,
                 room,
                 arrival,
-                header,
+                header: arrival.header(),
                 len,
             });
         }
@@ -106,6 +106,7 @@ impl Shard {
         if let Some(room) = self.rooms[room].as_mut() {
             room.router.handle_rtcp(key, &data[..len], now);
         }
+        self.send_repairs(room, now);
         self.send_control(room, now);
     }
 

@@ -7,7 +7,7 @@ use crate::transport::keyed::KeyMap;
 use crate::transport::srtp::{OVERHEAD_MAX, Session};
 use snug_rtp::rtcp::Writer;
 use snug_rtp::{Header, Packet};
-use snug_sfu::{Arrival, Kind, PeerKey};
+use snug_sfu::{Arrival, Kind, PeerKey, Router};
 use std::time::Instant;
 
 /// The longest RTCP compound before sealing: within the MTU of any path with headers and tag.
@@ -57,6 +57,8 @@ impl Shard {
             let room = self.pending[index].room;
             if index == 0 || self.pending[index - 1].room != room {
                 self.send_control(room, now);
+                let router = self.rooms[room].as_ref().map(|room| &room.router);
+                self.schedule(router.and_then(Router::deadline));
             }
         }
         self.pending.clear();
@@ -110,6 +112,37 @@ impl Shard {
                     Ok(len) => port.commit(len, path),
                     Err(_) => counters.seal_failed.add(1),
                 }
+            }
+        }
+    }
+
+    /// Sends subscribers what they asked for again.
+    pub(super) fn send_repairs(&mut self, room: usize, now: Instant) {
+        let Self {
+            rooms,
+            port,
+            peers,
+            by_key,
+            counters,
+            ..
+        } = self;
+        let Some(room) = rooms[room].as_mut() else {
+            return;
+        };
+        let mut receiver = Receiver::default();
+        loop {
+            let out = port.slot();
+            let clear_len = out.len() - OVERHEAD_MAX;
+            let Some(repaired) = room.router.poll_repair(&mut out[..clear_len]) else {
+                return;
+            };
+            let Some((session, path)) = receiver.find(repaired.to, by_key, peers, now) else {
+                counters.unreachable.add(1);
+                continue;
+            };
+            match session.seal_rtp(out, repaired.len) {
+                Ok(len) => port.commit(len, path),
+                Err(_) => counters.seal_failed.add(1),
             }
         }
     }

@@ -1,0 +1,227 @@
+//! Which packets of a source are missing, and when to ask for them again (RFC 4585 section 6.2.1).
+//!
+//! A packet that comes a little late was only overtaken, so a hole is asked about after
+//! [`OVERTAKEN`]; then again and again, more and more seldom, until a receiver would no longer
+//! wait for it. Once a keyframe is there, nobody needs what was before it.
+
+use snug_rtp::SequenceNumber;
+use std::time::{Duration, Instant};
+
+/// Holes that are remembered at once. More is an outage, which only a keyframe mends.
+const MISSING_MAX: usize = 64;
+/// How late a packet may come and count as overtaken.
+const OVERTAKEN: Duration = Duration::from_millis(5);
+/// Pauses after each request: round trips from a busy network to one far away. The last one is
+/// the end: receivers give up after a second at most.
+const PAUSES: [Duration; 7] = [
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(60),
+    Duration::from_millis(100),
+    Duration::from_millis(150),
+    Duration::from_millis(250),
+    Duration::from_millis(375),
+];
+/// Numbers that one request names.
+pub(crate) const NAMED_MAX: usize = 16;
+
+/// Some sequence numbers, ascending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    numbers: [SequenceNumber; NAMED_MAX],
+    len: usize,
+}
+
+impl Sequences {
+    /// Returns them.
+    pub fn iter(&self) -> impl Iterator<Item = SequenceNumber> + '_ {
+        self.numbers[..self.len].iter().copied()
+    }
+
+    fn push(&mut self, number: SequenceNumber) {
+        self.numbers[self.len] = number;
+        self.len += 1;
+    }
+}
+
+/// The holes in what came of one source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing {
+    newest: Option<SequenceNumber>,
+    /// Ascending; those behind `len` mean nothing.
+    holes: [Option<Hole>; MISSING_MAX],
+    len: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    sequence: SequenceNumber,
+    requests: usize,
+    due: Instant,
+}
+
+impl Default for Missing {
+    fn default() -> Self {
+        Self {
+            newest: None,
+            holes: [None; MISSING_MAX],
+            len: 0,
+        }
+    }
+}
+
+impl Missing {
+    /// Notes that a packet came; returns whether it was missing.
+    pub(crate) fn handle_packet(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
+        let Some(newest) = self.newest else {
+            self.newest = Some(sequence);
+            return false;
+        };
+        let step = sequence.distance_from(newest);
+        if step <= 0 {
+            let before = self.len;
+            self.retain(|hole| hole.sequence != sequence);
+            return self.len < before;
+        }
+        self.newest = Some(sequence);
+        let lost = usize::from(step.unsigned_abs()) - 1;
+        if lost > MISSING_MAX {
+            self.retain(|_| false);
+            return false;
+        }
+        for number in 1..step.unsigned_abs() {
+            self.push(Hole {
+                sequence: newest.wrapping_add(number),
+                requests: 0,
+                due: now + OVERTAKEN,
+            });
+        }
+        false
+    }
+
+    /// Stops missing what was sent before the start of a keyframe.
+    pub(crate) fn handle_keyframe(&mut self, start: SequenceNumber) {
+        self.retain(|hole| hole.sequence.is_newer_than(start));
+    }
+
+    /// Returns what to ask for now, if anything, and notes that it was asked for.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Sequences> {
+        let mut due = Sequences::default();
+        for hole in self.holes[..self.len].iter_mut().flatten() {
+            if hole.due <= now && due.len < NAMED_MAX {
+                let pause = PAUSES.get(hole.requests).copied();
+                if let Some(pause) = pause {
+                    due.push(hole.sequence);
+                    hole.due = now + pause;
+                }
+                hole.requests += 1;
+            }
+        }
+        self.retain(|hole| hole.requests <= PAUSES.len());
+        (due.len > 0).then_some(due)
+    }
+
+    /// Returns when [`Missing::poll`] is next worth a call.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let holes = self.holes[..self.len].iter().flatten();
+        holes.map(|hole| hole.due).min()
+    }
+
+    /// Takes a hole in; the oldest gives way.
+    fn push(&mut self, hole: Hole) {
+        if self.len == MISSING_MAX {
+            self.holes.rotate_left(1);
+            self.len -= 1;
+        }
+        self.holes[self.len] = Some(hole);
+        self.len += 1;
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Hole) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.len {
+            let hole = self.holes[index];
+            if hole.as_ref().is_some_and(&is_kept) {
+                self.holes[kept] = hole;
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn start() -> Instant {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test needs some instant to count from"
+        )]
+        Instant::now()
+    }
+
+    fn asked(missing: &mut Missing, now: Instant) -> Vec<u16> {
+        let polled = missing.poll(now);
+        polled.map_or(vec![], |due| due.iter().map(|number| number.0).collect())
+    }
+
+    #[test]
+    fn a_hole_is_asked_about_until_it_is_filled() {
+        let (mut missing, start) = (Missing::default(), start());
+        for number in [65_534, 65_535, 2] {
+            assert!(!missing.handle_packet(SequenceNumber(number), start));
+        }
+        assert_eq!(asked(&mut missing, start + 4 * MS), []);
+        assert_eq!(missing.deadline(), Some(start + OVERTAKEN));
+        assert_eq!(asked(&mut missing, start + 5 * MS), [0, 1]);
+        assert_eq!(asked(&mut missing, start + 10 * MS), []);
+        assert!(missing.handle_packet(SequenceNumber(0), start + 12 * MS));
+        assert!(!missing.handle_packet(SequenceNumber(0), start + 12 * MS));
+        assert_eq!(asked(&mut missing, start + 25 * MS), [1]);
+    }
+
+    #[test]
+    fn it_is_given_up_within_a_second_and_at_a_keyframe() {
+        let (mut missing, start) = (Missing::default(), start());
+        missing.handle_packet(SequenceNumber(1), start);
+        missing.handle_packet(SequenceNumber(3), start);
+        let times = (0..2000).filter(|ms| !asked(&mut missing, start + *ms * MS).is_empty());
+        assert_eq!(times.collect::<Vec<_>>(), [5, 25, 65, 125, 225, 375, 625]);
+        assert_eq!(missing.deadline(), None);
+        missing.handle_packet(SequenceNumber(9), start);
+        missing.handle_keyframe(SequenceNumber(7));
+        assert_eq!(asked(&mut missing, start + 5 * MS), [8]);
+    }
+
+    #[test]
+    fn an_outage_is_not_asked_about() {
+        let (mut missing, start) = (Missing::default(), start());
+        missing.handle_packet(SequenceNumber(1), start);
+        missing.handle_packet(SequenceNumber(70), start);
+        assert_eq!(asked(&mut missing, start + 5 * MS), []);
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order: only what did not come is asked for, in order.
+        #[test]
+        fn only_holes_are_asked_for(numbers in prop::collection::vec(any::<u16>(), 1..200), base: u16) {
+            let (mut missing, start) = (Missing::default(), start());
+            let mut came = std::collections::HashSet::new();
+            for (step, number) in numbers.iter().enumerate() {
+                let sequence = SequenceNumber(base).wrapping_add(number % 300);
+                missing.handle_packet(sequence, start);
+                came.insert(sequence.0);
+                let now = start + OVERTAKEN + MS * u32::try_from(step).unwrap() * 50;
+                let due = asked(&mut missing, now);
+                prop_assert!(due.iter().all(|number| !came.contains(number)));
+                let follows = |one: &u16, two: &u16| SequenceNumber(*two).is_newer_than(SequenceNumber(*one));
+                prop_assert!(due.is_sorted_by(follows));
+            }
+        }
+    }
+}
