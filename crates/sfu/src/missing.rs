@@ -11,17 +11,10 @@ use std::time::{Duration, Instant};
 const MISSING_MAX: usize = 64;
 /// How late a packet may come and count as overtaken.
 const OVERTAKEN: Duration = Duration::from_millis(5);
-/// Pauses after each request: round trips from a busy network to one far away. The last one is
-/// the end: receivers give up after a second at most.
-const PAUSES: [Duration; 7] = [
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(60),
-    Duration::from_millis(100),
-    Duration::from_millis(150),
-    Duration::from_millis(250),
-    Duration::from_millis(375),
-];
+/// Pauses after each request, in milliseconds: dense while receivers still wait, who give a
+/// picture up after some 250 ms; the last one is the end. On a way that is known to take longer,
+/// no pause is shorter than it takes.
+const PAUSES_MS: [u64; 10] = [20, 20, 25, 30, 40, 50, 75, 100, 150, 200];
 /// Numbers that one request names.
 pub(crate) const NAMED_MAX: usize = 16;
 
@@ -51,12 +44,15 @@ pub(crate) struct Missing {
     /// Ascending; those behind `len` mean nothing.
     holes: [Option<Hole>; MISSING_MAX],
     len: usize,
+    /// How long the last packet took that came after one request.
+    round_trip: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Hole {
     sequence: SequenceNumber,
     requests: usize,
+    asked_at: Instant,
     due: Instant,
 }
 
@@ -66,6 +62,7 @@ impl Default for Missing {
             newest: None,
             holes: [None; MISSING_MAX],
             len: 0,
+            round_trip: Duration::ZERO,
         }
     }
 }
@@ -79,9 +76,7 @@ impl Missing {
         };
         let step = sequence.distance_from(newest);
         if step <= 0 {
-            let before = self.len;
-            self.retain(|hole| hole.sequence != sequence);
-            return self.len < before;
+            return self.fill(sequence, now);
         }
         self.newest = Some(sequence);
         let lost = usize::from(step.unsigned_abs()) - 1;
@@ -93,6 +88,7 @@ impl Missing {
             self.push(Hole {
                 sequence: newest.wrapping_add(number),
                 requests: 0,
+                asked_at: now,
                 due: now + OVERTAKEN,
             });
         }
@@ -109,15 +105,15 @@ impl Missing {
         let mut due = Sequences::default();
         for hole in self.holes[..self.len].iter_mut().flatten() {
             if hole.due <= now && due.len < NAMED_MAX {
-                let pause = PAUSES.get(hole.requests).copied();
-                if let Some(pause) = pause {
+                if let Some(pause_ms) = PAUSES_MS.get(hole.requests) {
                     due.push(hole.sequence);
-                    hole.due = now + pause;
+                    let pause = Duration::from_millis(*pause_ms);
+                    (hole.asked_at, hole.due) = (now, now + pause.max(self.round_trip * 5 / 4));
                 }
                 hole.requests += 1;
             }
         }
-        self.retain(|hole| hole.requests <= PAUSES.len());
+        self.retain(|hole| hole.requests <= PAUSES_MS.len());
         (due.len > 0).then_some(due)
     }
 
@@ -125,6 +121,20 @@ impl Missing {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let holes = self.holes[..self.len].iter().flatten();
         holes.map(|hole| hole.due).min()
+    }
+
+    /// Notes that a packet came late; returns whether it was missing.
+    fn fill(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
+        let holes = self.holes[..self.len].iter().flatten();
+        let Some(hole) = holes.copied().find(|hole| hole.sequence == sequence) else {
+            return false;
+        };
+        // After several requests nobody knows which was answered.
+        if hole.requests == 1 {
+            self.round_trip = now.saturating_duration_since(hole.asked_at);
+        }
+        self.retain(|hole| hole.sequence != sequence);
+        true
     }
 
     /// Takes a hole in; the oldest gives way.
@@ -191,11 +201,25 @@ mod tests {
         missing.handle_packet(SequenceNumber(1), start);
         missing.handle_packet(SequenceNumber(3), start);
         let times = (0..2000).filter(|ms| !asked(&mut missing, start + *ms * MS).is_empty());
-        assert_eq!(times.collect::<Vec<_>>(), [5, 25, 65, 125, 225, 375, 625]);
+        assert_eq!(times.collect::<Vec<_>>(), [5, 25, 45, 70, 100, 140, 190, 265, 365, 515]);
         assert_eq!(missing.deadline(), None);
         missing.handle_packet(SequenceNumber(9), start);
         missing.handle_keyframe(SequenceNumber(7));
         assert_eq!(asked(&mut missing, start + 5 * MS), [8]);
+    }
+
+    #[test]
+    fn a_long_way_is_not_asked_twice_for_what_is_on_it() {
+        let (mut missing, start) = (Missing::default(), start());
+        for number in [1, 3, 5, 9] {
+            missing.handle_packet(SequenceNumber(number), start);
+        }
+        let asked = |missing: &mut Missing, ms: u32| asked(missing, start + ms * MS);
+        assert_eq!(asked(&mut missing, 5), [2, 4, 6, 7, 8]);
+        assert!(missing.handle_packet(SequenceNumber(2), start + 205 * MS));
+        assert_eq!(asked(&mut missing, 205), [4, 6, 7, 8]);
+        assert_eq!(asked(&mut missing, 454), []);
+        assert_eq!(asked(&mut missing, 455), [4, 6, 7, 8]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ const JUDGED: Duration = Duration::from_secs(12);
 /// Pictures that the film has a second.
 const RATE: f64 = 25.0;
 const FRAMES: usize = 3000;
+/// How often a picture may be given up and begun anew meanwhile.
+const KEYFRAMES_MAX: u64 = 2;
 
 /// What a participant saw of another while a network was judged.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ struct Seen {
 
 /// Judges what `viewer` sees of `peer`.
 fn watch(viewer: &Participant, peer: &str) -> Result<impl FnOnce() -> Result<Seen>> {
-    let before = viewer.statistics_after(0)?;
-    let from = viewer.statistics_after(before.at_ms)?;
+    let before = viewer.statistics().map_or(0, |it| it.at_ms);
+    let from = viewer.statistics_after(before)?;
     Ok(move || {
         let to = viewer.statistics_after(from.at_ms + JUDGED.as_millis() as u64)?;
         let counted = |figure| {
@@ -43,7 +45,7 @@ fn watch(viewer: &Participant, peer: &str) -> Result<impl FnOnce() -> Result<See
 
 #[test]
 fn pictures_survive_random_loss_on_both_legs() -> Result<()> {
-    let _lane = lane::turn();
+    let _turn = lane::turn();
     with_rights(|| {
         let folder = tempfile::tempdir()?;
         let film = folder.path().join("film.y4m");
@@ -63,6 +65,8 @@ fn pictures_survive_random_loss_on_both_legs() -> Result<()> {
             for (leg, seen) in [("down", down()?), ("up", up()?)] {
                 println!("{profile:?}, {leg}: {seen:?}");
                 ensure!(seen.pictures >= least, "{profile:?}, {leg}: {seen:?}");
+                let asked = seen.keyframe_requests;
+                ensure!(asked <= KEYFRAMES_MAX, "{profile:?}, {leg}: {seen:?}");
             }
         }
         ann.leave()?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
-    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, Slot,
-    TwccReceiverBuilder, TwccSenderBuilder,
+    NackGeneratorBuilder, NackGeneratorInterceptor, NackResponderBuilder, ReceiverReportBuilder,
+    Registry, Slot, TwccReceiverBuilder, TwccSenderBuilder,
 };
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
@@ -49,6 +49,10 @@ const ICE_FAILED_AFTER: Duration = Duration::from_secs(25);
 /// Pause between two checks of a connected path; also tells the server that we are alive.
 const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
 
+/// How often lost packets are asked for: a round trip of a busy wireless network.
+const NACK_INTERVAL: Duration = Duration::from_millis(25);
+/// How often one packet is asked for: as long as the assembler of pictures waits for it.
+const NACKS_PER_PACKET: u16 = 10;
 /// Pause between receiver reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -143,7 +147,7 @@ pub(super) async fn build(
 fn interceptors(tap: FeedbackTap) -> Registry {
     Registry::new()
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::NackGenerator, NackGeneratorBuilder::new().build())
+        .with(Slot::NackGenerator, nack_generator())
         .with(Slot::TwccSender, TwccSenderBuilder::new().build())
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().build())
         .with(
@@ -153,6 +157,14 @@ fn interceptors(tap: FeedbackTap) -> Registry {
                 .build(),
         )
         .with(FeedbackTap::slot(), tap)
+}
+
+/// Asks for lost packets often enough for a local network, and until a picture is given up.
+fn nack_generator() -> NackGeneratorInterceptor {
+    NackGeneratorBuilder::new()
+        .with_interval(NACK_INTERVAL)
+        .with_max_nacks_per_packet(NACKS_PER_PACKET)
+        .build()
 }
 
 /// Opus and VP8 with retransmission, nothing else: a short offer that a room server answers fast.

@@ -27,10 +27,10 @@ pub struct AssemblerConfig {
 }
 
 impl Default for AssemblerConfig {
-    /// Waits 120 ms (a retransmission on a busy wireless network), asks every 250 ms to 2 s.
+    /// Waits 250 ms (a few retransmissions on a busy wireless network), asks every 250 ms to 2 s.
     fn default() -> Self {
         Self {
-            wait_max: Duration::from_millis(120),
+            wait_max: Duration::from_millis(250),
             request_pause_min: Duration::from_millis(250),
             request_pause_max: Duration::from_secs(2),
         }
