@@ -201,7 +201,10 @@ mod tests {
         missing.handle_packet(SequenceNumber(1), start);
         missing.handle_packet(SequenceNumber(3), start);
         let times = (0..2000).filter(|ms| !asked(&mut missing, start + *ms * MS).is_empty());
-        assert_eq!(times.collect::<Vec<_>>(), [5, 25, 45, 70, 100, 140, 190, 265, 365, 515]);
+        assert_eq!(
+            times.collect::<Vec<_>>(),
+            [5, 25, 45, 70, 100, 140, 190, 265, 365, 515]
+        );
         assert_eq!(missing.deadline(), None);
         missing.handle_packet(SequenceNumber(9), start);
         missing.handle_keyframe(SequenceNumber(7));
