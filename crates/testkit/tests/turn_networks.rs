@@ -31,7 +31,10 @@ impl Plan {
     fn new(server: SocketAddr, transport: &'static str) -> Self {
         Self {
             server,
-            turn: server.ip().to_string(),
+            turn: match server {
+                SocketAddr::V4(server) => server.ip().to_string(),
+                SocketAddr::V6(server) => format!("[{}]", server.ip()),
+            },
             transport,
         }
     }
@@ -130,6 +133,21 @@ fn a_host_on_two_networks_tells_each_guest_the_address_it_came_by() -> Result<()
             hosts(&guest)
         );
         Ok(())
+    })
+}
+
+#[test]
+fn a_network_of_ipv6_alone_is_enough() -> Result<()> {
+    with_rights(|| {
+        let _turn = lane::turn();
+        let mut lan = Lan::new()?;
+        let host = lan.host(&["fd77::1/64"])?;
+        let (ann, bob) = (lan.host(&["fd77::2/64"])?, lan.host(&["fd77::3/64"])?);
+        let server = Server::start_with(Some(&host.namespace), &["--allow-plain-ws"])?;
+        let address = SocketAddr::new("fd77::1".parse()?, server.port);
+        let (udp, tcp) = (Plan::new(address, "udp"), Plan::new(address, "tcp"));
+        talk((&ann.namespace, &udp), (&bob.namespace, &tcp))?;
+        talk((&ann.namespace, &tcp), (&bob.namespace, &udp))
     })
 }
 
