@@ -157,7 +157,7 @@ class Participant {
   async add(as, track, encodings, limit) {
     // Sound and picture of a person share a stream, as in every application for this client.
     this.stream ??= new MediaStream();
-    const stream = as === "screen" ? new MediaStream() : this.stream;
+    const stream = as === "screensharing" ? new MediaStream() : this.stream;
     stream.addTrack(track);
     const metadata = { type: as, active: true };
     const simulcast = simulcastOf(this.client, encodings);

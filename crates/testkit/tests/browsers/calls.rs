@@ -188,6 +188,37 @@ fn what_people_and_tracks_say_of_themselves_reaches_the_others() -> Result<()> {
 }
 
 #[test]
+fn a_screen_has_a_stream_of_its_own() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let ann = join(&browser, "Ann", "screens", HERTZ[0])?;
+        let bob = join(&browser, "Bob", "screens", HERTZ[1])?;
+        bob.sees_and_hears(&ann.id, PATIENCE)?;
+        bob.shares_streams()?;
+        ann.page
+            .run("snug.addCamera({as: 'screensharing', width: 1280, height: 720})")?;
+        bob.receives(&ann.id, "video", 2, PATIENCE)?;
+        let streams = bob.page.run(&format!(
+            "snug.of('{}').map((view) => [view.context.metadata.type, ...view.streamIds])",
+            ann.id
+        ))?;
+        let stream = |kind: &str| {
+            let tracks = streams.as_array().into_iter().flatten();
+            let ids: Vec<_> = tracks.filter(|track| track[0] == kind).collect();
+            ids.first().map(|track| track[1].clone())
+        };
+        ensure!(stream("camera") == stream("microphone"), "{streams}");
+        ensure!(stream("camera") != stream("screensharing"), "{streams}");
+        ann.page.run("snug.remove('screensharing')")?;
+        let gone = format!("snug.of('{}').length === 2", ann.id);
+        bob.page.until("the screen's end", PATIENCE, &gone)?;
+        bob.still_receives(&ann.id)?;
+        bob.ready_once()?;
+        browser.close(&[])
+    })
+}
+
+#[test]
 fn who_speaks_is_told_and_who_falls_silent_too() -> Result<()> {
     scenario(|rig| {
         let browser = rig.browser(Kind::Chromium)?;

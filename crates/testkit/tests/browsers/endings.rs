@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::PATIENCE;
 
-use crate::rig::{Guest, Release, scenario};
+use crate::rig::{Guest, RELAY_ENDED, Release, scenario};
 
 /// A socket that closes without a word is noticed at once.
 const CLOSED_MAX: Duration = Duration::from_secs(2);
@@ -58,6 +58,6 @@ fn who_is_killed_or_freezes_is_gone_in_time() -> Result<()> {
             .page
             .until("the end", PATIENCE, "snug.disconnected > 0")?;
         browser.close(&["Page crashed"])?;
-        other.close(&[])
+        other.close(&[RELAY_ENDED])
     })
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::PATIENCE;
 
-use crate::rig::{Guest, Release, scenario};
+use crate::rig::{Guest, RELAY_ENDED, Release, scenario};
 
 /// The longest that others may be missing while somebody misbehaves.
 const GAP_MAX: Duration = Duration::from_secs(1);
@@ -31,10 +31,6 @@ const NONSENSE: [&str; 9] = [
 /// What a client says that is put out in the middle of a negotiation: it has no connection left to
 /// go on with.
 const CUT_SHORT: &str = "(reading 'setLocalDescription')";
-
-/// What a browser says whose client joined anew: clients do not close the connection that they had
-/// before, and its relay ended with the peer.
-const RELAY_OF_BEFORE: &str = r#""type":"icecandidateerror","errorCode":401"#;
 
 const BAD_OFFER: &str = "custom('sdpOffer', {
     sdpOffer: {type: 'offer', sdp: 'nonsense'}, trackIdToTrackMetadata: {}, midToTrackId: {},
@@ -116,7 +112,7 @@ fn nonsense_foreign_ids_and_huge_words_disturb_nobody() -> Result<()> {
         mal.page
             .until("a reason", PATIENCE, "snug.errors.length > 0")?;
         undisturbed()?;
-        browser.close(&[CUT_SHORT, RELAY_OF_BEFORE])
+        browser.close(&[CUT_SHORT, RELAY_ENDED])
     })
 }
 

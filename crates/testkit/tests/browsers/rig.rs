@@ -14,7 +14,11 @@ use snug_testkit::process::{PATIENCE, Server, Signal};
 pub const SERVER: &str = "10.77.0.1";
 
 /// The server's port, the same as everybody's.
-const PORT: u16 = 7684;
+pub const PORT: u16 = 7684;
+
+/// What a browser says whose peer is out: clients do not close the connection that they had as that
+/// peer, and its relay ended with it.
+pub const RELAY_ENDED: &str = r#""type":"icecandidateerror","errorCode":401"#;
 
 /// Which client a guest has: a release of `phoenix` and one of what speaks media events.
 #[derive(Debug, Clone, Copy)]

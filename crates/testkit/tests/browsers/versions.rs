@@ -1,10 +1,12 @@
 //! Every release of every client, with our own program, in one room: everyone decodes everyone.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
+use serde_json::json;
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::{Join, PATIENCE, Participant};
+use snug_testkit::scripted::Peer;
 
-use crate::rig::{Guest, Release, Rig, scenario};
+use crate::rig::{Guest, PORT, Release, Rig, SERVER, scenario};
 
 /// A release of the media client each, over every release of `phoenix`. 1.2 speaks V1.
 const RELEASES: [Release; 5] = [
@@ -63,6 +65,34 @@ fn everyone_decodes_everyone(guests: &[(Guest<'_>, u32)], ours: &Participant) ->
     Ok(())
 }
 
+/// Joins as a client of generation A, of which npm has none: by hand, in its words. Returns its id
+/// when it was told of everybody and asked to receive all that they show and say; it stays.
+fn old_friend(rig: &Rig, room: &'static str) -> Result<String> {
+    let join = move || -> Result<String> {
+        let address = format!("{SERVER}:{PORT}").parse()?;
+        let mut peer = Peer::join(address, room)?;
+        peer.say(&json!({"type": "join", "data": {"metadata": {"displayName": "Old"}}}))?;
+        let accepted = peer.hears("peerAccepted", PATIENCE)?;
+        let present = accepted["peersInRoom"].as_array().map_or(0, Vec::len);
+        ensure!(present == RELEASES.len() + 1, "{accepted}");
+        for _ in 0..present {
+            let added = peer.hears("tracksAdded", PATIENCE)?;
+            ensure!(added["peerId"].is_string(), "{added}");
+        }
+        let asked = peer.hears("offerData", PATIENCE)?;
+        let types = &asked["tracksTypes"];
+        ensure!(
+            types["audio"] == present && types["video"] == present,
+            "{asked}"
+        );
+        // Its socket stays open as long as the program runs, like that of a client that waits.
+        std::mem::forget(peer);
+        Ok(accepted["id"].as_str().unwrap_or_default().to_owned())
+    };
+    let joined = rig.guests.namespace.spawn(join)?.join();
+    joined.map_err(|_| anyhow!("the scripted peer panicked"))?
+}
+
 #[test]
 fn all_releases_and_our_program_share_a_room() -> Result<()> {
     scenario(|rig| {
@@ -74,6 +104,11 @@ fn all_releases_and_our_program_share_a_room() -> Result<()> {
             .map(|(release, number)| guest(&browser, number, release, "mixed"))
             .collect::<Result<Vec<_>>>()?;
         everyone_decodes_everyone(&guests, &ours)?;
+        let old = old_friend(rig, "mixed")?;
+        for (guest, _) in &guests {
+            let there = format!("snug.others.get('{old}')?.displayName === 'Old'");
+            guest.page.until("generation A", PATIENCE, &there)?;
+        }
         ours.leave()?;
         browser.close(&[])
     })
