@@ -116,33 +116,40 @@ async fn carry(
     let mut link: Netem<Vec<u8>> = Netem::new(config.seed(network.seed * 2 + way));
     loop {
         let next = link.poll_timeout().min(Instant::now() + LOOK);
-        tokio::select! {
+        let came = tokio::select! {
             read = tun.recv(&mut packet) => match read {
-                // A full link drops.
-                Ok(length) => drop(out.try_send(packet[..length].to_vec())),
+                Ok(length) => {
+                    // A full link drops.
+                    drop(out.try_send(packet[..length].to_vec()));
+                    continue;
+                }
                 Err(_) => return,
             },
             came = arriving.recv() => match came {
-                Some(bytes) => link.handle_input(Input::Packet(Instant::now(), bytes)),
+                Some(bytes) => Some(bytes),
                 None => return,
             },
-            () = tokio::time::sleep_until(next.into()) => {
-                link.handle_input(Input::Timeout(Instant::now()));
-            }
+            () = tokio::time::sleep_until(next.into()) => None,
+        };
+        // What came meets the network as it is now.
+        let is_new = looks.has_changed().unwrap_or(false);
+        network = *looks.borrow_and_update();
+        let (current, config) = network.profile.at(network.since.elapsed());
+        if is_new || current != stretch {
+            stretch = current;
+            link.set_config(config.seed(network.seed * 2 + way));
         }
+        let now = Instant::now();
+        link.handle_input(match came {
+            Some(bytes) => Input::Packet(now, bytes),
+            None => Input::Timeout(now),
+        });
         while let Some(output) = link.poll_output() {
             if let Output::Packet(bytes) = output
                 && tun.send(&bytes).await.is_err()
             {
                 return;
             }
-        }
-        let is_new = looks.has_changed().unwrap_or(false);
-        network = *looks.borrow_and_update();
-        let (now, config) = network.profile.at(network.since.elapsed());
-        if is_new || now != stretch {
-            stretch = now;
-            link.set_config(config.seed(network.seed * 2 + way));
         }
     }
 }
@@ -152,8 +159,15 @@ mod tests {
     use super::*;
     use crate::netns::with_rights;
     use std::net::UdpSocket;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const PORT: u16 = 7684;
+
+    /// After so many datagrams the sender waits until no more arrive: no socket of a busy machine
+    /// runs over with them.
+    const CHUNK: usize = 100;
+    const CALM: Duration = Duration::from_millis(300);
 
     /// Sends datagrams of so many bytes, one each millisecond, and says how many arrive and how
     /// long after the first the last one does.
@@ -164,6 +178,8 @@ mod tests {
         bytes: usize,
     ) -> Result<(usize, Duration)> {
         let (ready, readiness) = std::sync::mpsc::channel();
+        let count_in = Arc::new(AtomicUsize::new(0));
+        let count_out = Arc::clone(&count_in);
         let receiver = far.spawn(move || {
             let socket = UdpSocket::bind((Cable::FAR, PORT)).expect("free");
             let quiet = Some(Duration::from_secs(2));
@@ -173,17 +189,26 @@ mod tests {
             let mut arrived = Vec::new();
             while socket.recv(&mut buffer).is_ok() {
                 arrived.push(Instant::now());
+                count_in.fetch_add(1, Ordering::Relaxed);
             }
             arrived
         })?;
         readiness.recv()?;
         near.spawn(move || {
             let socket = UdpSocket::bind((Cable::NEAR, 0)).expect("free");
-            for _ in 0..count {
+            for number in 1..=count {
                 socket
                     .send_to(&vec![7; bytes], (Cable::FAR, PORT))
                     .expect("sent");
                 std::thread::sleep(Duration::from_millis(1));
+                let mut before = usize::MAX;
+                while number.is_multiple_of(CHUNK) && bytes < 1000 {
+                    let now = count_out.load(Ordering::Relaxed);
+                    if now == std::mem::replace(&mut before, now) {
+                        break;
+                    }
+                    std::thread::sleep(CALM);
+                }
             }
         })?
         .join()
