@@ -11,6 +11,7 @@ mod host;
 mod joining;
 mod keyboard;
 mod lost;
+mod old_friends;
 mod problems;
 mod screens;
 mod sound;

@@ -92,7 +92,21 @@ impl Guest {
     pub fn join(server: SocketAddr, room: &str, part: Part) -> Result<Self> {
         let mut peer = Peer::join(server, room)?;
         let connected = peer.connect("guest")?;
-        let id = connected["id"].as_str().context("no id")?.to_owned();
+        Self::welcomed(peer, &connected, part)
+    }
+
+    /// The same as a client of generation A.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn join_as_generation_a(server: SocketAddr, room: &str, part: Part) -> Result<Self> {
+        let mut peer = Peer::join(server, room)?;
+        let accepted = peer.connect_as_generation_a("guest")?;
+        Self::welcomed(peer, &accepted, part)
+    }
+
+    fn welcomed(mut peer: Peer, welcome: &Value, part: Part) -> Result<Self> {
+        let id = welcome["id"].as_str().context("no id")?.to_owned();
         if part == Part::Speaks {
             renegotiate(&mut peer)?;
         }

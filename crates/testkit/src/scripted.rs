@@ -282,6 +282,16 @@ impl Peer {
         self.hears("connected", Duration::from_secs(5))
     }
 
+    /// The same in the words of generation A, which no release on npm speaks: `join`, and
+    /// `peerAccepted` as the answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn connect_as_generation_a(&mut self, name: &str) -> Result<Value> {
+        self.say(&json!({ "type": "join", "data": { "metadata": { "displayName": name } } }))?;
+        self.hears("peerAccepted", Duration::from_secs(5))
+    }
+
     /// Waits for a media event of this type and returns its `data`.
     ///
     /// # Errors

@@ -68,6 +68,26 @@ fn ways_can_be_changed_in_a_call() -> Result<()> {
     sound_flows("udp", "tcp")
 }
 
+#[test]
+fn generation_a_is_heard_by_generation_b_and_hears_it() -> Result<()> {
+    let server = Server::start()?;
+    let address = loopback(&server);
+    for a_speaks in [true, false] {
+        let join = |part| match (part == Part::Speaks) == a_speaks {
+            true => Guest::join_as_generation_a(address, "old", part),
+            false => Guest::join(address, "old", part),
+        };
+        let speaker = join(Part::Speaks)?;
+        let way = turn(&speaker, "udp")?;
+        let mut speaker = Speaker::start(speaker, way)?;
+        let listener = join(Part::Listens)?;
+        let way = turn(&listener, "udp")?;
+        Listener::start(listener, way)?.hear(100)?;
+        speaker.stop()?;
+    }
+    Ok(())
+}
+
 /// An authority of our own, and a certificate of it in files as an operator has them.
 struct Authority {
     root: CertificateDer<'static>,
