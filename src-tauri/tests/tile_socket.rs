@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use snug_testkit::process::PATIENCE;
 
 use crate::desk::{OWN, host, opening};
@@ -56,12 +56,11 @@ fn strangers_are_shut_out_and_the_page_keeps_its_pictures() -> Result<()> {
     Ok(())
 }
 
-/// Finds the port that the app listens on for its page: of its listeners on 127.0.0.1 the one
-/// that is no Snug server.
+/// Finds the port that the app listens on for its page: of its listeners on 127.0.0.1 the one that
+/// opens a WebSocket. The web view itself has another, for its driver.
 fn tile_port(app: u32) -> Result<u16> {
     let sockets = own_sockets(app)?;
     let table = std::fs::read_to_string(format!("/proc/{app}/net/tcp"))?;
-    let mut found = None;
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, local, _, state, _, _, _, _, _, inode, ..] = fields[..] else {
@@ -72,10 +71,14 @@ fn tile_port(app: u32) -> Result<u16> {
             continue;
         };
         if state == "0A" && sockets.contains(&inode.to_owned()) {
-            found = Some(u16::from_str_radix(port, 16)?);
+            let port = u16::from_str_radix(port, 16)?;
+            let asked = handshake(port, Some(ORIGIN), &format!("127.0.0.1:{port}"));
+            if asked.is_ok_and(|(status, _)| status == 101) {
+                return Ok(port);
+            }
         }
     }
-    found.context("the app listens nowhere on 127.0.0.1 alone")
+    bail!("the app opens a WebSocket nowhere on 127.0.0.1")
 }
 
 fn own_sockets(process: u32) -> Result<Vec<String>> {
