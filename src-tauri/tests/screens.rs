@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use snug_testkit::lane;
 use snug_testkit::netns::with_rights;
 use snug_testkit::tour;
 
@@ -13,6 +14,8 @@ use crate::{fit, keyboard};
 
 #[test]
 fn every_screen_is_for_everybody() -> Result<()> {
+    // It measures nothing, but its rooms of six leave nothing of two cores to those who do.
+    let _turn = lane::turn();
     with_rights(|| {
         let mut seen = 0;
         let mut found = Vec::new();
