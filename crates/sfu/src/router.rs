@@ -13,7 +13,7 @@ use crate::rewrite::Numbers;
 use crate::subscription::{Admission, Outgoing};
 use crate::track::{Claim, Published, Track};
 use crate::{Counters, Kind, Notice, Output, PeerKey, TrackKey};
-use repair::{Repair, media_of, note_packet};
+use repair::{Repair, note_packet};
 use snug_rtp::vp8::Descriptor;
 use snug_rtp::{Header, Packet};
 use std::collections::{HashMap, VecDeque};
@@ -120,9 +120,9 @@ impl Router {
         now: Instant,
     ) -> Option<Arrival> {
         let route = self.route(from, packet)?;
-        let source_index = match media_of(route.claim) {
-            Ok(index) => index,
-            Err(index) => {
+        let source_index = match route.claim {
+            Claim::Media(index) => index,
+            Claim::Retransmission(index) => {
                 return self.handle_retransmission(from, route.track, index, packet, now);
             }
         };

@@ -2,7 +2,7 @@
 
 use super::{Arrival, Forwarded, Router};
 use crate::subscription::Subscription;
-use crate::track::{Claim, Published};
+use crate::track::Published;
 use crate::{Kind, Output, PeerKey};
 use snug_rtp::rtcp::Nack;
 use snug_rtp::{Header, Packet, SequenceNumber};
@@ -184,13 +184,5 @@ pub(super) fn note_packet(
     }
     if let Some(ring) = published.ring.as_mut() {
         ring.store(arrival.source, packet);
-    }
-}
-
-/// The claim of a packet, by what becomes of it.
-pub(super) fn media_of(claim: Claim) -> Result<usize, usize> {
-    match claim {
-        Claim::Media(index) => Ok(index),
-        Claim::Retransmission(index) => Err(index),
     }
 }
