@@ -66,6 +66,10 @@ pub(crate) struct ServeArguments {
     /// rooms hosted here.
     #[arg(long, value_enum, default_value = "open")]
     pub rooms: Rooms,
+    /// How many people one room seats, 2 to 1000. More than 64 want a fast computer.
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub people_max: u16,
     /// Answer unencrypted WebSockets from other computers too (loopback always may).
     #[arg(long)]
     pub allow_plain_ws: bool,

@@ -18,6 +18,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
             Rooms::Open => RoomPolicy::Open,
             Rooms::Listed => RoomPolicy::Listed,
         },
+        people_max: usize::from(arguments.people_max),
         allow_plain_ws: arguments.allow_plain_ws,
         allow_origins: arguments.allow_origins,
         announce: arguments.announce,

@@ -8,10 +8,10 @@
 //! ```
 //! use std::time::Instant;
 //! use snug_protocol::PeerId;
-//! use snug_room::{Joiner, Output, Patience, Room};
+//! use snug_room::{Joiner, Output, PEERS_MAX, Patience, Room};
 //!
 //! let now = Instant::now();
-//! let mut room = Room::new(Patience::default());
+//! let mut room = Room::new(Patience::default(), PEERS_MAX);
 //! let joiner = Joiner { fresh_id: PeerId::from_random([1; 16]), fresh_token: None, resume: None };
 //! let seat = room.handle_join(joiner, now)?.seat;
 //! room.handle_connect(&seat);

@@ -23,8 +23,9 @@ use snug_protocol::{PeerId, PresenceState, ReasonCode, ResumeToken};
 
 use seat::{Occupant, Verdict};
 
-/// How many peers one room seats, held ones included: what the forwarder is measured with.
-pub const PEERS_MAX: usize = 100;
+/// How many peers one room seats unless its owner says otherwise, held ones included: what a meeting
+/// needs at most, well below the hundred that the forwarder is measured with.
+pub const PEERS_MAX: usize = 64;
 
 /// How long silence is borne.
 ///
@@ -140,6 +141,7 @@ pub enum Departure {
 #[derive(Debug)]
 pub struct Room {
     patience: Patience,
+    peers_max: usize,
     occupants: BTreeMap<PeerId, Occupant>,
     next_epoch: u64,
     outputs: VecDeque<Output>,
@@ -147,9 +149,10 @@ pub struct Room {
 
 impl Room {
     /// Makes a room with nobody in it.
-    pub fn new(patience: Patience) -> Self {
+    pub fn new(patience: Patience, peers_max: usize) -> Self {
         Self {
             patience,
+            peers_max,
             occupants: BTreeMap::new(),
             next_epoch: 0,
             outputs: VecDeque::new(),
@@ -159,7 +162,7 @@ impl Room {
     /// Seats a joiner: where it sat before, if it shows that seat's token, else afresh.
     ///
     /// # Errors
-    /// [`ReasonCode::RoomFull`] when [`PEERS_MAX`] sit here, and
+    /// [`ReasonCode::RoomFull`] when as many sit here as may, and
     /// [`ReasonCode::FailedToStartRoom`] when chance gave an id that is taken.
     pub fn handle_join(&mut self, joiner: Joiner, now: Instant) -> Result<Admission, ReasonCode> {
         let epoch = self.next_epoch;
@@ -176,7 +179,7 @@ impl Room {
                 (peer, token, true)
             }
             None => {
-                if self.occupants.len() >= PEERS_MAX {
+                if self.occupants.len() >= self.peers_max {
                     return Err(ReasonCode::RoomFull);
                 }
                 if self.occupants.contains_key(&joiner.fresh_id) {

@@ -257,6 +257,7 @@ mod tests {
             media_port: 1,
             announced: vec![],
             patience: Patience::default(),
+            people_max: snug_room::PEERS_MAX,
             keys: Keys::default(),
         };
         let around = Surroundings {

@@ -66,6 +66,7 @@ impl Server {
                 media_port: transport.port(),
                 announced,
                 patience: Patience::default(),
+                people_max: config.people_max,
                 keys: Keys::default(),
             }),
             transport: transport.handle(),

@@ -15,13 +15,20 @@ use snug_server::{Config, RoomPolicy, Server};
 use scripted::{Peer, Socket, offer};
 
 async fn server(rooms: RoomPolicy) -> (Server, tempfile::TempDir) {
+    server_of(Config {
+        rooms,
+        ..Config::default()
+    })
+    .await
+}
+
+async fn server_of(wanted: Config) -> (Server, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
     let config = Config {
         port: 0,
         bind: Some("127.0.0.1".parse().unwrap()),
         data_dir: data.path().to_owned(),
-        rooms,
-        ..Config::default()
+        ..wanted
     };
     (Server::start(config).await.unwrap(), data)
 }
@@ -102,6 +109,36 @@ async fn three_peers_hear_each_other_come_publish_and_go() {
     carol.leave().await;
     no_room_is_left(&server).await;
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_room_seats_as_many_as_it_may_and_tells_the_next_why_not() {
+    for (people_max, config) in [
+        (64, Config::default()),
+        (
+            2,
+            Config {
+                people_max: 2,
+                ..Config::default()
+            },
+        ),
+    ] {
+        let (server, _data) = server_of(config).await;
+        let mut socket = Socket::open(&server).await;
+        let mut seated = Vec::new();
+        for _ in 0..people_max {
+            let mut other = Socket::open(&server).await;
+            assert_eq!(other.join("full", &json!({})).await["status"], "ok");
+            seated.push(other);
+        }
+        let refused = socket.join("full", &json!({})).await;
+        assert_eq!(
+            (&refused["status"], &refused["response"]["reason"]),
+            (&json!("error"), &json!("room_full"))
+        );
+        assert_eq!(socket.join("other", &json!({})).await["status"], "ok");
+        server.shutdown().await;
+    }
 }
 
 #[tokio::test]

@@ -199,6 +199,12 @@ fn what_is_plugged_in_pulled_out_and_preferred_is_known_within_a_second() -> Res
     told("the loudspeaker", since_ms, &|lists| {
         names(&lists["speakers"]).contains(&"Hall")
     })?;
+    // It came as the favourite already, perhaps with the same news.
+    let since_ms = now_ms();
+    pulse.prefer_speaker(&desk.sink)?;
+    told("another favourite", since_ms, &|lists| {
+        names(&lists["speakers"]).last() == Some(&"Hall")
+    })?;
     let since_ms = now_ms();
     pulse.prefer_speaker("hall")?;
     told("the favourite", since_ms, &|lists| {

@@ -20,7 +20,7 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "any instant serves as zero")]
         let zero = Instant::now();
         Self {
-            room: Room::new(Patience::default()),
+            room: Room::new(Patience::default(), PEERS_MAX),
             zero,
             now: 0,
             joined: 0,

@@ -155,7 +155,7 @@ impl Call {
     /// Starts a call with nobody in it.
     pub fn new(site: Arc<Site>) -> Self {
         Self {
-            room: Room::new(site.patience),
+            room: Room::new(site.patience, site.people_max),
             site,
             members: BTreeMap::new(),
             by_key: BTreeMap::new(),

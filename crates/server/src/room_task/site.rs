@@ -19,6 +19,8 @@ pub(crate) struct Site {
     pub announced: Vec<SocketAddr>,
     /// How long silence is borne.
     pub patience: Patience,
+    /// How many people one room seats.
+    pub people_max: usize,
     /// Where keys for the media plane come from.
     pub keys: Keys,
 }

@@ -30,6 +30,7 @@ impl World {
             media_port: 7684,
             announced: vec![],
             patience: Patience::default(),
+            people_max: snug_room::PEERS_MAX,
             keys: Keys::default(),
         };
         let around = Surroundings {
