@@ -39,6 +39,8 @@ impl Router {
                 Packet::ReceiverReport(..)
                 | Packet::SourceDescription(_)
                 | Packet::Bye(_)
+                | Packet::TransportFeedback(_)
+                | Packet::Estimate { .. }
                 | Packet::Other { .. } => {}
             }
         }
