@@ -35,6 +35,7 @@ pub mod pulse;
 pub mod relayed;
 pub mod scripted;
 pub mod sniffer;
+pub mod stoi;
 pub mod strip;
 mod threads;
 pub mod tone;

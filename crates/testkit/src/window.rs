@@ -37,6 +37,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Where photographs of failures go: a folder that git ignores.
 const REPORTS: &str = "reports/windows";
 
+/// Says what became of each tile's canvas, and whether the page thinks that anybody sees it.
+const TILES: &str = "
+    const canvases = document.querySelectorAll('[data-testid=tile] canvas');
+    return [document.visibilityState, ...Array.from(canvases, canvas => [
+        canvas.closest('[data-testid=tile]').dataset.person ?? '',
+        canvas.dataset.painted === undefined ? 'never painted' : 'painted',
+        canvas.width, canvas.height].join(' '))];
+";
+
 /// WebKit's driver takes its picture at the next repaint, and waits for ever on a page that
 /// rests. So one pixel in a corner does not.
 const START_REPAINTS: &str = "
@@ -296,10 +305,12 @@ impl Window {
         };
         let words = self.script("return document.body.innerText.slice(0, 800)", json!([]));
         let words = words.map_or_else(|error| format!("{error:#}"), |it| it.to_string());
+        let tiles = self.script(TILES, json!([]));
+        let tiles = tiles.map_or_else(|error| format!("{error:#}"), |it| it.to_string());
         let complaints = self.complaints().unwrap_or_default().join("\n  ");
         anyhow::anyhow!(
             "{what}\n  photograph: {photograph}\n  the page says: {words}\n  \
-             the page complained: {complaints}\n{:?}",
+             its tiles: {tiles}\n  the page complained: {complaints}\n{:?}",
             self.driver.program
         )
     }
