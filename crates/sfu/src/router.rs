@@ -289,10 +289,8 @@ impl Router {
         }
         peer.routes.push((ssrc, route));
         let track = self.tracks.get_mut(route.track)?.as_mut()?;
-        let sources = &mut track.published.as_mut()?.sources;
-        match route.claim {
-            Claim::Media(index) => sources.get_mut(index)?.ssrc = Some(ssrc),
-            Claim::Retransmission(index) => sources.get_mut(index)?.rtx_ssrc = Some(ssrc),
+        if let Some(former) = track.handle_source(route.claim, ssrc) {
+            peer.routes.retain(|(known, _)| *known != former);
         }
         Some(route)
     }
@@ -310,7 +308,8 @@ fn note(notices: &mut VecDeque<Notice>, notice: Notice, counters: &mut Counters)
 }
 
 /// Finds the track that a packet of a new source belongs to: by its extensions, else by a
-/// payload type that only one of the peer's tracks uses.
+/// payload type that only one of the peer's tracks uses and whose source is not known yet. So what
+/// is still on its way of a track that has ended is nobody's, and does not count as another's.
 fn learn(tracks: &[Option<Track>], peer: &Peer, packet: &Packet<'_>) -> Option<Route> {
     let published =
         |track: usize| -> Option<&Published> { tracks.get(track)?.as_ref()?.published.as_ref() };
@@ -318,7 +317,11 @@ fn learn(tracks: &[Option<Track>], peer: &Peer, packet: &Packet<'_>) -> Option<R
         let claim = published(track)?.claim(packet)?;
         Some(Route { track, claim })
     });
-    if named.is_some() {
+    let names_a_section = |&track: &usize| {
+        let id = published(track).and_then(|it| it.extensions.mid);
+        id.is_some_and(|id| packet.extension(id).is_some())
+    };
+    if named.is_some() || peer.published.iter().any(names_a_section) {
         return named;
     }
     let payload_type = packet.header().payload_type;

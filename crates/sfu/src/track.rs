@@ -90,6 +90,26 @@ impl Track {
         self.published = Some(published);
     }
 
+    /// Notes which source sends an encoding, and returns the one that did before. When that sent
+    /// media, subscribers start again: the numbers of the two have nothing to do with each other.
+    pub(crate) fn handle_source(&mut self, claim: Claim, ssrc: u32) -> Option<u32> {
+        let sources = &mut self.published.as_mut()?.sources;
+        let (source, index) = match claim {
+            Claim::Media(index) => (sources.get_mut(index)?, index),
+            Claim::Retransmission(index) => {
+                return sources.get_mut(index)?.rtx_ssrc.replace(ssrc);
+            }
+        };
+        let former = source.ssrc.replace(ssrc)?;
+        source.reception = Reception::default();
+        source.missing = Missing::default();
+        self.subscriptions
+            .iter_mut()
+            .filter(|subscription| subscription.current() == Some(index))
+            .for_each(Subscription::leave_source);
+        Some(former)
+    }
+
     /// Forgets the publication; subscribers wait for another one.
     pub(crate) fn unpublish(&mut self) {
         self.published = None;
@@ -218,12 +238,13 @@ impl Published {
     }
 
     /// Tells which encoding a packet without extensions can only be, by its payload type
-    /// (RFC 8843 section 9.2); the caller makes sure that no other track uses that type.
+    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no other track uses that type.
     pub(crate) fn claim_by_payload_type(&self, payload_type: u8) -> Option<Claim> {
         let index = self.only_encoding()?;
-        if payload_type == self.payload_type {
+        let source = self.sources.get(index)?;
+        if payload_type == self.payload_type && source.ssrc.is_none() {
             Some(Claim::Media(index))
-        } else if Some(payload_type) == self.rtx_payload_type {
+        } else if Some(payload_type) == self.rtx_payload_type && source.rtx_ssrc.is_none() {
             Some(Claim::Retransmission(index))
         } else {
             None
