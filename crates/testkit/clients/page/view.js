@@ -23,6 +23,7 @@ export class View {
     this.lastAt = null;
     this.widths = [];
     this.gapMs = 0;
+    this.unheardMs = 0;
     this.hertz = 0;
     this.loudness = 0;
     this.encodings = [];
@@ -68,6 +69,7 @@ export class View {
   }
 
   noteFrame(width) {
+    if (this.lastAt) this.gapMs = Math.max(this.gapMs, Date.now() - this.lastAt);
     this.advance();
     if (this.width !== width) this.widths.push({ at: this.lastAt, width });
   }
@@ -77,7 +79,6 @@ export class View {
     const now = Date.now();
     this.frames += 1;
     this.firstAt ??= now;
-    if (this.lastAt) this.gapMs = Math.max(this.gapMs, now - this.lastAt);
     this.lastAt = now;
   }
 
@@ -91,6 +92,12 @@ export class View {
   }
 
   hear(ear) {
+    // Sound is played by another thread. While this one is busy, nobody listens, and what nobody
+    // listened to is not missing.
+    const now = Date.now();
+    this.unheardMs += Math.min(now - (this.listenedAt ?? now), 2 * LISTEN_EVERY_MS);
+    this.gapMs = Math.max(this.gapMs, this.unheardMs);
+    this.listenedAt = now;
     const samples = new Float32Array(ear.fftSize);
     ear.getFloatTimeDomainData(samples);
     this.loudness = Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length);
@@ -99,18 +106,21 @@ export class View {
     ear.getFloatFrequencyData(levels);
     const strongest = levels.reduce((best, level, bin) => (level > levels[best] ? bin : best), 0);
     this.hertz = Math.round((strongest * audio().sampleRate) / ear.fftSize);
+    this.unheardMs = 0;
     this.advance();
   }
 
   /** Forgets the longest gap, so that the next is measured from now on. */
   measureGap() {
     this.gapMs = 0;
+    this.unheardMs = 0;
     this.isMeasured = true;
   }
 
-  /** The longest gap between frames since then, the one that lasts included. */
+  /** The longest gap since then, the one that lasts included: of sound while somebody listened. */
   gap() {
-    return Math.max(this.gapMs, this.lastAt ? Date.now() - this.lastAt : Number.MAX_SAFE_INTEGER);
+    if (!this.lastAt) return Number.MAX_SAFE_INTEGER;
+    return this.kind === "audio" ? this.gapMs : Math.max(this.gapMs, Date.now() - this.lastAt);
   }
 
   get width() {
