@@ -2,14 +2,20 @@
 //
 // A decoder lives from the first keyframe to the first trouble. Trouble means a fresh start with a
 // new keyframe; twice in a short while means that this page cannot decode it, and pictures come raw.
+// A slow decoder is no trouble: it keeps what it has, nothing more is given to it until it has caught
+// up, and then it goes on with a keyframe. Replaced instead, a decoder that takes a second to start
+// on a busy machine would never show anything.
 
 import type { Decoder, Environment, Picture } from "./environment";
 import type { TileFrame } from "./frame";
 
-/** A second of pictures undecoded: too slow to catch up, so start afresh. */
-const WAITING_MAX = 25;
-/** Two seconds of pictures without their keyframe: it was lost, so ask again. */
+/** More than two seconds of pictures undecoded: no more until it has caught up. A tile may begin with
+ * nearly as many at once. */
+const WAITING_MAX = 60;
+/** Two seconds of pictures that were no use: the keyframe was lost, so ask again. */
 const SKIPPED_MAX = 50;
+/** So often in a row without a single picture, some ten seconds: the decoder is stuck. */
+const BARREN_MAX = 5;
 /** A decoder that fails again before so many pictures is given up. */
 const PICTURES_BETWEEN_ERRORS = 250;
 
@@ -39,6 +45,10 @@ export class TileStream {
   #decoder: Decoder | null = null;
   #newest: Picture | null = null;
   #skipped = 0;
+  /** Pictures are of no use until a keyframe comes for which the decoder has room. */
+  #isBehind = false;
+  /** How often a keyframe was asked for since the last picture. */
+  #barren = 0;
   #decodedSinceError = PICTURES_BETWEEN_ERRORS;
 
   constructor(environment: Environment, raw: boolean, needs: StreamNeeds) {
@@ -73,24 +83,40 @@ export class TileStream {
     this.#newest?.close();
     this.#newest = null;
     this.#skipped = 0;
+    this.#isBehind = false;
+    this.#barren = 0;
   }
 
   #decode(payload: Uint8Array<ArrayBuffer>, timestampUs: number, isKeyframe: boolean): void {
     if (this.raw) return;
-    if (this.#decoder === null && !isKeyframe) {
-      this.#skipped += 1;
-      if (this.#skipped >= SKIPPED_MAX) this.#startAfresh();
+    if (!isKeyframe && (this.#decoder === null || this.#isBehind)) {
+      this.#skip();
       return;
     }
-    this.#skipped = 0;
     try {
       this.#decoder ??= this.#makeDecoder();
-      if (this.#decoder.waiting >= WAITING_MAX && !isKeyframe) this.#startAfresh();
-      else this.#decoder.decode(payload, timestampUs, isKeyframe);
+      this.#isBehind = this.#decoder.waiting >= WAITING_MAX;
+      if (this.#isBehind) {
+        this.#skip();
+        return;
+      }
+      this.#skipped = 0;
+      this.#decoder.decode(payload, timestampUs, isKeyframe);
     } catch {
       // A decoder that refuses a frame outright failed just as one that reports it later.
       this.#fail();
     }
+  }
+
+  /** Leaves out a picture, and asks for a keyframe when it is time. */
+  #skip(): void {
+    this.#skipped += 1;
+    const hasCaughtUp = this.#decoder !== null && this.#decoder.waiting === 0;
+    if (!hasCaughtUp && this.#skipped < SKIPPED_MAX) return;
+    this.#skipped = 0;
+    this.#barren += this.#decoder === null ? 0 : 1;
+    if (this.#barren > BARREN_MAX) this.#fail();
+    else this.#needs.restart();
   }
 
   #makeDecoder(): Decoder {
@@ -98,6 +124,7 @@ export class TileStream {
       (picture) => {
         if (this.#decoder !== decoder) return picture.close();
         this.#decodedSinceError += 1;
+        this.#barren = 0;
         this.#show(picture);
       },
       () => {

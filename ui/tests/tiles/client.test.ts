@@ -201,14 +201,52 @@ describe("a decoder", () => {
     expect(environment.socket.watched.at(-1)?.tiles).toEqual([{ tile: 5, height: 360, raw: false }]);
   });
 
-  test("that is a second behind starts afresh", async () => {
+  test("that is behind gets no more, and goes on with a keyframe when it has caught up", async () => {
     await showFive();
     environment.socket.receive(vp8Message(5, true));
-    environment.decoder.waiting = 25;
+    environment.decoder.waiting = 60;
+    for (let frame = 0; frame < 30; frame += 1) environment.socket.receive(vp8Message(5, false));
+    expect(environment.decoder.decoded).toHaveLength(1);
+    expect(environment.socket.watched).toHaveLength(1);
+    environment.decoder.waiting = 0;
     environment.socket.receive(vp8Message(5, false));
-    expect(environment.decoder.isClosed).toBe(true);
     await environment.pass(120);
-    expect(environment.socket.watched.at(-1)?.tiles).toEqual([{ tile: 5, height: 360, raw: false }]);
+    expect(environment.socket.watched.map(({ tiles }) => tiles.length)).toEqual([1, 0, 1]);
+    environment.socket.receive(vp8Message(5, true));
+    environment.socket.receive(vp8Message(5, false));
+    expect(environment.decoders).toHaveLength(1);
+    expect(environment.decoder.decoded).toEqual([true, true, false]);
+  });
+
+  test("that is slow to start is given the time, and shows what it then decodes", async () => {
+    await showFive();
+    environment.socket.receive(vp8Message(5, true));
+    environment.decoder.waiting = 60;
+    for (let frame = 0; frame < 100; frame += 1) {
+      environment.socket.receive(vp8Message(5, frame % 50 === 0));
+      await environment.pass(40);
+    }
+    expect(environment.decoder.isClosed).toBe(false);
+    environment.decoder.onPicture(new FakePicture(640, 360));
+    expect(environment.paint()).toBe(1);
+    expect(environment.decoders).toHaveLength(1);
+  });
+
+  test("that never shows anything is replaced after some ten seconds, and then given up", async () => {
+    await showFive();
+    const goOn = async (frames: number) => {
+      for (let frame = 0; frame < frames; frame += 1) {
+        environment.socket.receive(vp8Message(5, frame % 50 === 0));
+        environment.decoder.waiting = 60;
+        await environment.pass(40);
+      }
+    };
+    await goOn(250);
+    expect(environment.decoders).toHaveLength(1);
+    await goOn(150);
+    expect(environment.decoders).toHaveLength(2);
+    await goOn(400);
+    expect(environment.socket.watched.at(-1)?.tiles).toEqual([{ tile: 5, height: 360, raw: true }]);
   });
 
   test("whose keyframe was lost asks for another after two seconds", async () => {
