@@ -7,29 +7,18 @@
 mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::BytesMut;
-use rtc_crypto::RTCCryptoProvider;
-use rtc_crypto::providers::RingProvider;
-use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
-use rtc_dtls::crypto::Certificate;
-use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use rtc_shared::TransportProtocol;
 use rtc_srtp::context::Context;
-use rtc_srtp::protection_profile::ProtectionProfile;
 use serde_json::{Value, json};
 
 pub use talk::{Listener, Speaker};
 
+use crate::handshake::{self, Carrier, Contexts, Identity};
 use crate::scripted::Peer;
 use crate::turn::{Announced, CHANNEL, Message, PATIENCE, Turn};
 
-/// The DTLS library's name for the one other side.
-const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 /// The payload type of sound in every offer of ours.
 const OPUS: u8 = 111;
 /// The length of an RTP header without extensions.
@@ -53,8 +42,7 @@ pub struct Guest {
     /// The TURN servers that it was told.
     pub servers: Vec<Announced>,
     part: Part,
-    certificate: Certificate,
-    provider: Arc<dyn RTCCryptoProvider>,
+    identity: Identity,
     generation: u32,
 }
 
@@ -111,16 +99,12 @@ impl Guest {
             renegotiate(&mut peer)?;
         }
         let data = peer.hears("offerData", PATIENCE)?;
-        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
-        let names = vec!["guest".to_owned()];
-        let certificate = Certificate::generate_self_signed(names, provider.crypto())?;
         Ok(Self {
             peer,
             id,
             servers: Announced::all(&data)?,
             part,
-            certificate,
-            provider,
+            identity: Identity::generate()?,
             generation: 0,
         })
     }
@@ -192,12 +176,6 @@ impl Guest {
     }
 
     fn offer(&self, ufrag: &str) -> String {
-        let digest = ring::digest::digest(&ring::digest::SHA256, &self.certificate.certificate[0]);
-        let pairs: Vec<String> = digest
-            .as_ref()
-            .iter()
-            .map(|it| format!("{it:02X}"))
-            .collect();
         let direction = match self.part {
             Part::Speaks => "sendonly",
             Part::Listens => "recvonly",
@@ -213,7 +191,7 @@ impl Guest {
              a=setup:actpass\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
              a=rtpmap:{OPUS} opus/48000/2\r\n{ssrc}",
             self.generation,
-            pairs.join(":"),
+            self.identity.fingerprint(),
         )
     }
 
@@ -222,45 +200,22 @@ impl Guest {
     /// # Errors
     /// When the server does not.
     pub fn shake(&self, way: &mut Way) -> Result<Keys> {
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(Arc::clone(&self.provider))
-            .with_certificates(vec![self.certificate.clone()])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
-            .with_insecure_skip_verify(true)
-            .with_extended_master_secret(ExtendedMasterSecretType::Require)
-            .build(true, None)?;
-        let mut endpoint = Endpoint::new(SERVER, TransportProtocol::UDP, None);
-        endpoint.connect(Instant::now(), SERVER, Arc::new(config), None)?;
-        let deadline = Instant::now() + PATIENCE;
-        let mut is_done = false;
-        while !is_done {
-            ensure!(Instant::now() < deadline, "the handshake takes too long");
-            while let Some(sent) = endpoint.poll_transmit() {
-                way.turn.send(way.server, &sent.message)?;
-            }
-            let Some((_, data)) = way.turn.receive(PATIENCE)? else {
-                continue;
-            };
-            if !matches!(data.first(), Some(20..=63)) {
-                continue;
-            }
-            let data = BytesMut::from(&data[..]);
-            let events = endpoint.read(Instant::now(), SERVER, None, data)?;
-            is_done = events
-                .iter()
-                .any(|event| matches!(event, EndpointEvent::HandshakeComplete));
-        }
-        let state = endpoint.get_connection_state(SERVER).context("no state")?;
-        let material = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 56)?;
-        let material = material.as_ref();
-        let keys = |key: &[u8], salt: &[u8]| {
-            let profile = ProtectionProfile::AeadAes128Gcm;
-            Context::new(key, salt, profile, None, None, self.provider.crypto())
-        };
-        Ok(Keys {
-            seal: keys(&material[..16], &material[32..44])?,
-            open: keys(&material[16..32], &material[44..56])?,
-        })
+        let contexts = self.identity.shake(way, PATIENCE, PATIENCE)?;
+        let Contexts { seal, open } = contexts;
+        Ok(Keys { seal, open })
+    }
+}
+
+impl Carrier for Way {
+    fn send(&mut self, data: &[u8]) -> Result<()> {
+        self.turn.send(self.server, data)
+    }
+
+    fn receive(&mut self, within: Duration) -> Result<Option<Vec<u8>>> {
+        let received = self.turn.receive(within)?;
+        Ok(received
+            .map(|(_, data)| data)
+            .filter(|data| handshake::is_dtls(data)))
     }
 }
 
