@@ -160,6 +160,7 @@ mod tests {
             track_id: id.parse().unwrap(),
             kind,
             active,
+            paused: false,
             level_dbfs: -20.0,
             received: ReceivedStats {
                 width: 640,
