@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use snug_protocol::{PeerId, SdpAnswer, TrackId, TracksTypes, Variant};
 use snug_rtp::Rid;
-use snug_sfu::{Encoding, ExtensionIds, Kind, Subscribe, TrackKey};
+use snug_sfu::{Encoding, ExtensionIds, Kind, Subscribe, TrackKey, View};
 
 use super::answer::{Outbound, Use};
 use super::{Answer, Offer, Section, TRACKS_PER_PEER_MAX};
@@ -136,6 +136,8 @@ struct Wish {
     agreed: Option<Subscribe>,
     /// The best layer that the peer wants; none means the best there is.
     target: Option<Rid>,
+    /// How the peer shows it.
+    view: View,
     /// The client is done with that answer.
     settled: bool,
     /// Gone, but the client cannot be told yet.
@@ -184,6 +186,7 @@ impl Negotiation {
                 wanted,
                 agreed: None,
                 target: None,
+                view: View::default(),
                 settled: false,
                 leaving: false,
             },
@@ -203,6 +206,23 @@ impl Negotiation {
         wish.target = target;
         let agreed = wish.agreed.as_mut();
         agreed.map(|agreed| agreed.target = target).is_some()
+    }
+
+    /// Notes how the peer shows a track. Returns whether that changes what it receives.
+    pub fn set_view(&mut self, id: &TrackId, change: impl FnOnce(&mut View)) -> bool {
+        let Some(wish) = self.wishes.get_mut(id) else {
+            return false;
+        };
+        let before = wish.view;
+        change(&mut wish.view);
+        let view = wish.view;
+        let agreed = wish.agreed.as_mut().filter(|_| view != before);
+        agreed.map(|agreed| agreed.view = view).is_some()
+    }
+
+    /// Lists the pictures and sounds that the peer shall receive.
+    pub fn wished(&self) -> impl Iterator<Item = &TrackId> {
+        self.wishes.keys()
     }
 
     /// Stops wanting a track. Returns whether the peer may be told now; otherwise it is one of
@@ -426,6 +446,7 @@ impl Negotiation {
                 rtx_payload_type: codec.rtx_payload_type,
                 extensions: section.extensions,
                 target: wish.target,
+                view: wish.view,
             });
             line.state = LineState::Carries(id);
             placed += 1;
