@@ -60,13 +60,14 @@ impl Demand {
         }
     }
 
-    /// Returns what the best encoding that is of use costs.
+    /// Returns the best encoding that is of use and can be had.
+    pub(crate) fn best(&self) -> Option<usize> {
+        std::iter::successors(self.next(None), |best| self.next(Some(*best))).last()
+    }
+
+    /// Returns what that costs.
     pub(crate) fn best_cost(&self) -> u64 {
-        let mut best = None;
-        while let Some(next) = self.next(best) {
-            best = Some(next);
-        }
-        best.map_or(0, |best| self.costs[best])
+        self.cost(self.best())
     }
 
     fn cost(&self, index: Option<usize>) -> u64 {

@@ -275,7 +275,7 @@ fn an_offer_of_the_webrtc_crate_is_answered() {
     );
     assert_eq!(
         (own.extensions.mid, own.extensions.transport_cc),
-        (Some(1), None)
+        (Some(1), Some(2))
     );
     let sections = parts(&agreed.answer.sdp);
     assert!(

@@ -308,7 +308,12 @@ impl Router {
             let given = settle(demand, published, subscription, rest, now);
             has_risen |= given > demand.kept;
             has_fallen |= given < demand.kept;
-            let allowed = given.map_or(Allowed::Nothing, Allowed::UpTo);
+            let allowed = match given {
+                // What is not sent is no fault of the way.
+                _ if given == demand.best() => Allowed::All,
+                Some(given) => Allowed::UpTo(given),
+                None => Allowed::Nothing,
+            };
             let notices = (&mut self.notices, &mut self.counters);
             apply(subscription, published, allowed, notices);
         }
