@@ -34,11 +34,13 @@ const AHEAD_MAX: f64 = 1.5;
 /// For so long what was sent after a step down must have been seen before the next.
 const DOWN_INTERVAL: Duration = Duration::from_millis(150);
 /// A step down so soon after another one shows that the first was not enough.
-const AGAIN: Duration = Duration::from_millis(1000);
+const AGAIN: Duration = Duration::from_millis(2000);
 /// How long a way counts as congested after a step down.
 const CONGESTED_FOR: Duration = Duration::from_millis(1500);
 /// How long after a step down, and after a burst that found a limit, the next burst is sent.
 const PROBE_INTERVAL: Duration = Duration::from_secs(4);
+/// For so long a limit that was found is one.
+const LIMIT_FOR: Duration = Duration::from_secs(15);
 /// How long after one that found none.
 const PROBE_NEXT: Duration = Duration::from_millis(150);
 /// How many times the target a burst tries out; at first more, to be done with it soon.
@@ -105,6 +107,7 @@ pub struct Estimator {
     measured_at: Option<Instant>,
     is_settled: bool,
     may_rise: bool,
+    limited_at: Option<Instant>,
     raised_at: Option<Instant>,
     lowered_at: Option<Instant>,
     /// What arrived when a queue grew last.
@@ -139,6 +142,7 @@ impl Estimator {
             measured_at: None,
             is_settled: false,
             may_rise: true,
+            limited_at: None,
             raised_at: None,
             lowered_at: None,
             knee: None,
@@ -181,6 +185,13 @@ impl Estimator {
     pub fn is_congested(&self, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < CONGESTED_FOR;
         self.delay.usage() == Usage::Over || self.lowered_at.is_some_and(is_recent)
+    }
+
+    /// Tells whether it was found lately how much the way carries, and not only that it carries as
+    /// much as was sent.
+    pub fn has_limit(&self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < LIMIT_FOR;
+        self.cap.is_some() || self.limited_at.is_some_and(is_recent)
     }
 
     /// Returns the time from sending a packet to the report on it, smoothed.
@@ -438,6 +449,7 @@ impl Estimator {
     fn lower(&mut self, target: f64, now: Instant) {
         self.set_target(target);
         self.lowered_at = Some(now);
+        self.limited_at = Some(now);
         self.raised_at = Some(now);
         self.next_probe = Some(now + PROBE_INTERVAL);
         // What it was measuring is not there any more.
@@ -472,6 +484,9 @@ impl Estimator {
         self.next_probe = Some(now + rest);
         let Some(result) = result else { return };
         let bitrate = result.bitrate as f64;
+        if result.is_limit {
+            self.limited_at = Some(now);
+        }
         if bitrate > self.target {
             self.set_target(bitrate);
             self.raised_at = Some(now);

@@ -121,6 +121,10 @@ impl Subscription {
         self.extensions = subscribe.extensions;
         self.target = subscribe.target;
         self.view = subscribe.view;
+        if self.view.rows == Some(0) {
+            // Shown again, it begins with a keyframe.
+            self.leave_source();
+        }
         self.rtx = subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type);
     }
 

@@ -238,6 +238,15 @@ impl Published {
         self.share.map_or(most, |share| most.min(share))
     }
 
+    /// Returns how many bits a second it could come to take: without layers, what its sender may
+    /// use.
+    pub(crate) fn room_wanted(&self) -> u64 {
+        match self.sources.len() {
+            1 => self.bitrate_max.unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Returns what an encoding costs, in bits a second; zero when it is not to be had.
     pub(crate) fn cost(&self, index: usize) -> u64 {
         let Some(source) = self.sources.get(index) else {

@@ -52,6 +52,8 @@ struct World {
     estimates: Vec<(u64, u64)>,
     paused: Vec<(u64, bool)>,
     wanted: Vec<(u64, Vec<String>)>,
+    /// What the sender was told it may send, in bits a second.
+    told: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -175,6 +177,7 @@ impl World {
             estimates: Vec::new(),
             paused: Vec::new(),
             wanted: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -236,11 +239,14 @@ impl World {
 
     fn read_router(&mut self) {
         while let Some(output) = self.router.poll_output() {
-            if let Output::KeyframeRequest { ssrc, .. } = output {
-                let layer = LAYERS.iter().position(|layer| *layer == ssrc).unwrap();
-                self.sender
-                    .requests
-                    .push_back((self.now + UPLINK_MS, layer));
+            match output {
+                Output::KeyframeRequest { ssrc, .. } => {
+                    let layer = LAYERS.iter().position(|layer| *layer == ssrc).unwrap();
+                    let request = (self.now + UPLINK_MS, layer);
+                    self.sender.requests.push_back(request);
+                }
+                Output::Estimate { bitrate, .. } => self.told.push(bitrate),
+                _ => {}
             }
         }
         while let Some(notice) = self.router.poll_notice() {
@@ -597,4 +603,48 @@ fn publishers_hear_which_layers_nobody_is_shown() {
     world.run(2);
     assert!(world.seen.iter().all(|seen| *seen < at));
     assert_eq!(world.paused, [], "that is no thin way");
+    show(&mut world, Some(720));
+    world.run(2);
+    let again = world.seen.iter().filter(|seen| **seen > at + 3000).count();
+    assert!(again > 25, "{again} pictures in a second");
+}
+
+/// A picture without layers, whose sender asks to be told how much it may send.
+fn alone() -> Publish {
+    let mut alone = camera();
+    alone.encodings = vec![Encoding {
+        ssrc: Some(LAYERS[2]),
+        ..Encoding::default()
+    }];
+    alone.bitrate_max = Some(2_500_000);
+    alone
+}
+
+#[test]
+fn a_sender_without_layers_is_told_what_the_way_leaves_for_it() {
+    let mut world = World::new(narrow(4000));
+    let now = world.instant();
+    let publish = vec![alone(), voice()];
+    world.router.set_media(SENDER, publish, vec![], now);
+    world.sender.is_on = [false, false, true];
+    world.run(10);
+    assert_eq!(world.told.last(), Some(&2_500_000));
+    world.down.set_config(narrow(600).seed(1));
+    world.run(2);
+    let least = *world.told.last().unwrap();
+    assert!((200_000..700_000).contains(&least), "{least}");
+    world.run(6);
+    // It does not listen: sound alone is left.
+    assert_eq!(
+        world.paused.last().map(|(_, is_paused)| *is_paused),
+        Some(true)
+    );
+    assert!(world.wait_max_since(14_000) < 300);
+    world.down.set_config(narrow(4000).seed(1));
+    world.run(30);
+    assert_eq!(
+        world.paused.last().map(|(_, is_paused)| *is_paused),
+        Some(false)
+    );
+    assert_eq!(world.told.last(), Some(&2_500_000));
 }

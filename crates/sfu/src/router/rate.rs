@@ -253,10 +253,12 @@ impl Router {
                 else {
                     continue;
                 };
-                link.wanted += demand.best_cost();
-                match link.is_limited() {
-                    true => self.demands.push(demand),
-                    false => subscription.allow(Allowed::All),
+                link.wanted += demand.best_cost().max(published.room_wanted());
+                if link.is_limited() {
+                    self.demands.push(demand);
+                } else {
+                    published.share = Some(u64::MAX);
+                    subscription.allow(Allowed::All);
                 }
             }
         }
@@ -293,8 +295,10 @@ impl Router {
             lowest: estimator.target_lowest().saturating_sub(link.sound),
             may_rise: link.may_rise(now),
         };
+        let has_limit = estimator.has_limit(now);
         let spent = allocate(demands, &purse);
         let rest = purse.now.saturating_sub(spent);
+        let room = if has_limit { rest } else { u64::MAX };
         let (mut has_risen, mut has_fallen) = (false, false);
         for demand in &*demands {
             let track = self.tracks.get_mut(demand.track).and_then(Option::as_mut);
@@ -305,7 +309,7 @@ impl Router {
             let Some(subscription) = track.subscriptions.get_mut(demand.place) else {
                 continue;
             };
-            let given = settle(demand, published, subscription, rest, now);
+            let given = settle(demand, published, subscription, (rest, room), now);
             has_risen |= given > demand.kept;
             has_fallen |= given < demand.kept;
             let allowed = match given {
@@ -398,19 +402,19 @@ fn demand(
 }
 
 /// Decides about a picture, after sharing out: one without layers has to be adapted by its
-/// publisher, who is told how much is left for it, and gets a moment to do so.
+/// publisher, who is told how much `room` there is besides, and gets a moment to do so.
 fn settle(
     demand: &Demand,
     published: &mut Published,
     subscription: &mut Subscription,
-    rest: u64,
+    (rest, room): (u64, u64),
     now: Instant,
 ) -> Option<usize> {
     if published.sources.len() != 1 {
         return demand.given;
     }
     let cost = demand.given.map_or(0, |given| demand.costs[given]);
-    let share = (rest + cost).max(PICTURE_LEAST);
+    let share = room.saturating_add(cost).max(PICTURE_LEAST);
     published.share = Some(published.share.map_or(share, |other| other.max(share)));
     if demand.given.is_some() || published.bitrate_max.is_none() || demand.kept.is_none() {
         subscription.over_since = None;

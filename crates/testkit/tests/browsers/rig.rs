@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use snug_testkit::browser::{Browser, Kind, ORIGINS, Page};
+use snug_testkit::cable::Cable;
 use snug_testkit::lane;
 use snug_testkit::netns::{Host, Lan, with_rights};
 use snug_testkit::process::{PATIENCE, Server, Signal};
+use snug_testkit::profile::Profile;
 
 /// The server's computer.
 pub const SERVER: &str = "10.77.0.1";
@@ -60,6 +62,11 @@ impl Rig {
             host,
             _lan: lan,
         })
+    }
+
+    /// Lays another cable between the two computers, at whose far end the server can be reached.
+    pub fn cable(&self, profile: Profile, seed: u64) -> Result<Cable> {
+        Cable::lay(&self.guests.namespace, &self.host.namespace, profile, seed)
     }
 
     /// Drops every datagram that comes to the server's computer from now on, without a word, as a
@@ -148,7 +155,18 @@ impl<'a> Guest<'a> {
 
     /// The same, with more of what `snug.join` takes, as a page writes it.
     pub fn join_with(page: Page<'a>, release: Release, room: &str, more: &str) -> Result<Self> {
-        let url = format!("ws://{SERVER}:{PORT}/socket");
+        Self::join_at(SERVER, page, release, room, more)
+    }
+
+    /// The same, by another address of the server's computer.
+    pub fn join_at(
+        server: &str,
+        page: Page<'a>,
+        release: Release,
+        room: &str,
+        more: &str,
+    ) -> Result<Self> {
+        let url = format!("ws://{server}:{PORT}/socket");
         let Release { phoenix, client } = release;
         let options = json!({
             "phoenix": phoenix, "client": client, "url": url, "room": room, "name": page.name(),
