@@ -137,7 +137,6 @@ impl Router {
         packet: &Packet<'_>,
         now: Instant,
     ) -> Option<Arrival> {
-        self.note_arrival(from, packet, now);
         let route = self.route(from, packet)?;
         let source_index = match route.claim {
             Claim::Media(index) => index,

@@ -648,3 +648,49 @@ fn a_sender_without_layers_is_told_what_the_way_leaves_for_it() {
     );
     assert_eq!(world.told.last(), Some(&2_500_000));
 }
+
+#[test]
+fn a_publisher_hears_how_its_packets_arrive_whatever_they_are() {
+    let (mut router, start) = (Router::default(), start());
+    let mut publish = voice();
+    publish.extensions.transport_cc = Some(NUMBER_ID);
+    router.set_media(SENDER, vec![publish], vec![], start);
+    let mut out = [0; 700];
+    for number in 0..12u16 {
+        // Every third belongs to nothing that the router knows, and one is lost.
+        let fields = Fields {
+            marker: false,
+            payload_type: 111,
+            sequence: SequenceNumber(number),
+            timestamp: RtpTime(0),
+            ssrc: if number % 3 == 0 { 99 } else { 14 },
+        };
+        let mut bytes = [0; 100];
+        let extensions = [(NUMBER_ID, &number.to_be_bytes()[..])];
+        let len = write_packet(&mut bytes, &fields, &extensions, b"opus")
+            .unwrap()
+            .len;
+        let packet = Packet::parse(&bytes[..len]).unwrap();
+        let at = start + Duration::from_millis(u64::from(number) * 5);
+        if number != 7 {
+            router.handle_arrival(SENDER, &packet, at);
+        }
+    }
+    let due = start + Duration::from_millis(60);
+    assert!(router.deadline().unwrap() <= due);
+    let report = router.poll_feedback(due, &mut out).unwrap();
+    assert_eq!(report.to, SENDER);
+    let told =
+        snug_rtp::rtcp::packets(&out[..report.len]).find_map(|packet| match packet.unwrap() {
+            snug_rtp::rtcp::Packet::TransportFeedback(feedback) => Some(feedback),
+            _ => None,
+        });
+    let told: Vec<_> = told.unwrap().arrivals().collect();
+    assert_eq!(told.len(), 12);
+    let first = told[0].1.unwrap();
+    for (number, at) in told {
+        let expected = (number.0 != 7).then(|| i64::from(number.0) * 5000);
+        assert_eq!(at.map(|at| at.micros_since(first)), expected);
+    }
+    assert!(router.poll_feedback(due, &mut out).is_none());
+}

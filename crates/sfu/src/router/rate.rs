@@ -27,8 +27,9 @@ const PICTURE_LEAST: u64 = 40_000;
 const SMALL_PADDING: usize = 800;
 
 impl Router {
-    /// Notes a packet of a peer, whatever it belongs to, for the report on how they arrive.
-    pub(super) fn note_arrival(&mut self, from: PeerKey, packet: &Packet<'_>, now: Instant) {
+    /// Notes when a packet of a peer came, whatever it belongs to, for the report on how they
+    /// arrive. To be told of every packet, before [`handle_rtp`](Self::handle_rtp) is.
+    pub fn handle_arrival(&mut self, from: PeerKey, packet: &Packet<'_>, at: Instant) {
         let Some(link) = self.link_of(from) else {
             return;
         };
@@ -36,7 +37,7 @@ impl Router {
         if let Some(number) = number.and_then(|bytes| bytes.first_chunk::<2>()) {
             let number = snug_rtp::SequenceNumber(u16::from_be_bytes(*number));
             link.media_ssrc = packet.header().ssrc;
-            link.arrivals.handle_packet(number, now);
+            link.arrivals.handle_packet(number, at);
         }
     }
 

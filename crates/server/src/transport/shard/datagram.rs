@@ -64,7 +64,7 @@ impl Shard {
             self.counters.media_early.add(1);
             return;
         };
-        let (_, data) = self.inbox.datagram(slot);
+        let (received, data) = self.inbox.datagram(slot);
         let (header, len) = match session.open_rtp(data) {
             Ok(opened) => opened,
             Err(refusal) => return self.count_refusal(refusal),
@@ -76,7 +76,11 @@ impl Shard {
         peer.note_heard(path, now, &self.counters);
         let room = peer.room;
         let router = self.rooms[room].as_mut().map(|room| &mut room.router);
-        let arrival = router.and_then(|router| router.handle_rtp(peer.key, &packet, now));
+        let arrived_at = now.checked_sub(received.age).unwrap_or(now);
+        let arrival = router.and_then(|router| {
+            router.handle_arrival(peer.key, &packet, arrived_at);
+            router.handle_rtp(peer.key, &packet, now)
+        });
         if let Some(arrival) = arrival {
             self.pending.push(Pending {
                 slot,
