@@ -71,6 +71,8 @@ struct Published {
     steering: Arc<Steering>,
     /// Once the room agreed: whether it takes all encodings that were offered.
     negotiated: Option<bool>,
+    /// The others were told that it is off, for the network.
+    told_held_back: bool,
     publication: Option<Publication>,
     /// What is still sent of the publication before.
     sending: Option<Sending>,
@@ -137,6 +139,7 @@ impl Local {
             numbers: Arc::new(Numbers::random()),
             steering: Arc::default(),
             negotiated: None,
+            told_held_back: false,
             publication: None,
             sending: None,
         });
@@ -262,9 +265,18 @@ impl Local {
         }
     }
 
-    /// Tells the room which encodings it has to do without.
-    pub(super) fn tell_withheld(&self, session: &mut Session) {
-        for published in self.published() {
+    /// Tells the room which encodings it has to do without, and the others that a picture is off
+    /// while none can be sent: a picture that stands still looks like a fault.
+    pub(super) fn tell_withheld(&mut self, session: &mut Session) {
+        for track in &mut self.tracks {
+            let is_on = track.is_on();
+            let Some(published) = &mut track.published else {
+                continue;
+            };
+            let held_back = published.is_held_back();
+            if std::mem::replace(&mut published.told_held_back, held_back) != held_back {
+                session.set_active(&published.id, is_on && !held_back);
+            }
             if published.encodings() > 1 {
                 let withheld = published.steering.withheld();
                 session.withhold(&published.id, &variants(withheld).collect());
