@@ -15,6 +15,8 @@ pub struct Stats {
     pub connection: ConnectionState,
     /// Seconds since joining.
     pub elapsed_s: f64,
+    /// Bits per second that our way to the room is believed to carry; 0 while nothing is known.
+    pub uplink_bps: u64,
     /// Everybody else in the room.
     pub peers: Vec<PeerStats>,
     /// Our own tracks.

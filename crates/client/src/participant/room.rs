@@ -591,6 +591,8 @@ impl Room {
         stats.dropped.events = self.events_dropped;
         stats.dropped.server_events = self.session.nonsense();
         let media = self.media.as_ref();
+        let estimate = media.and_then(|media| media.transport.uplink().estimate());
+        stats.uplink_bps = estimate.map_or(0, |estimate| estimate.target_bps);
         stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
         self.stats.send_replace(stats);
     }

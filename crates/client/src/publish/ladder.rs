@@ -13,6 +13,10 @@ use super::plan::{ENCODINGS_MAX, Target};
 /// full of newcomers must not make a stream of them.
 const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
 
+/// The same where the network carries less than could be used: there a keyframe takes the time of
+/// many pictures, and makes others wait for theirs.
+const KEYFRAME_INTERVAL_SCARCE: Duration = Duration::from_millis(1_500);
+
 /// A bitrate that differs less than one part in so many is not worth a change.
 const BITRATE_STEPS: u32 = 20;
 
@@ -22,6 +26,7 @@ pub(super) struct Ladder {
     rungs: [Rung; ENCODINGS_MAX],
     half: Scaled,
     quarter: Scaled,
+    keyframe_interval: Duration,
 }
 
 /// A smaller picture, when it was made already.
@@ -44,7 +49,11 @@ struct Rung {
 
 impl Ladder {
     /// Notes of which encodings a keyframe is asked for.
-    pub(super) fn want_keyframes(&mut self, wanted: [bool; ENCODINGS_MAX]) {
+    pub(super) fn want_keyframes(&mut self, wanted: [bool; ENCODINGS_MAX], scarce: bool) {
+        self.keyframe_interval = match scarce {
+            true => KEYFRAME_INTERVAL_SCARCE,
+            false => KEYFRAME_INTERVAL_MIN,
+        };
         for (rung, wanted) in self.rungs.iter_mut().zip(wanted) {
             rung.wished |= wanted;
         }
@@ -77,7 +86,11 @@ impl Ladder {
             rungs,
             half,
             quarter,
+            keyframe_interval,
         } = self;
+        let may_force = rungs
+            .get(encoding)
+            .is_some_and(|rung| rung.may_force(at, *keyframe_interval));
         let Some(rung) = rungs
             .get_mut(encoding)
             .filter(|rung| rung.is_due(target, at))
@@ -92,7 +105,7 @@ impl Ladder {
                 quarter.of_half(half, frame.height / 4)
             }
         };
-        rung.encode(picture, target, fps, (at, since_start))
+        rung.encode(picture, (target, fps), may_force, (at, since_start))
     }
 }
 
@@ -110,6 +123,11 @@ impl Scaled {
 }
 
 impl Rung {
+    fn may_force(&self, at: Instant, interval: Duration) -> bool {
+        self.last_keyframe
+            .is_none_or(|last| at.saturating_duration_since(last) >= interval)
+    }
+
     fn is_due(&self, target: &Target, at: Instant) -> bool {
         // A tenth of tolerance, because cameras are not exact.
         let pause = target.pause_min / 10 * 9;
@@ -120,8 +138,8 @@ impl Rung {
     fn encode(
         &mut self,
         picture: &I420Frame,
-        target: &Target,
-        fps: u32,
+        (target, fps): (&Target, u32),
+        may_force: bool,
         (at, since_start): (Instant, Duration),
     ) -> Result<Option<EncodedFrame>, CodecError> {
         let encoder = match &mut self.encoder {
@@ -137,9 +155,6 @@ impl Rung {
                 none.insert(Encoder::new(config)?)
             }
         };
-        let may_force = self
-            .last_keyframe
-            .is_none_or(|last| at.saturating_duration_since(last) >= KEYFRAME_INTERVAL_MIN);
         if self.wished && may_force {
             encoder.request_keyframe();
         }
@@ -202,7 +217,7 @@ mod tests {
             let header = FrameHeader::parse(&first.data).unwrap();
             assert_eq!(header.keyframe_size, Some(size));
         }
-        ladder.want_keyframes([false, true, false]);
+        ladder.want_keyframes([false, true, false], false);
         let mut at = |encoding: usize, n| {
             let target = target(1 << (2 - encoding), 0);
             picture(&mut ladder, (encoding, &target), n, start)

@@ -19,6 +19,9 @@ use crate::transport::{AudioLevel, LocalTrack, MediaPacket};
 /// it has one of each.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Bits per second below which reports are sent seldom.
+const THIN_BPS: u32 = 100_000;
+
 /// What may go out at once all the same: timers are no finer.
 const BURST: Duration = Duration::from_millis(5);
 
@@ -82,6 +85,8 @@ pub(super) fn spawn(
         numbers,
         steering,
         free_at: Instant::now(),
+        ticks: 0,
+        last_reported: [0; ENCODINGS_MAX],
     };
     Sending(tokio::spawn(async move {
         if let Some(before) = before {
@@ -98,6 +103,9 @@ struct Sender {
     steering: Arc<Steering>,
     /// When what went out so far has passed at the pace that the network bears.
     free_at: Instant,
+    ticks: u32,
+    /// Packets that were sent when the last report went out.
+    last_reported: [u64; ENCODINGS_MAX],
     /// Encodings that a receiver can put in step already.
     reported: [bool; ENCODINGS_MAX],
 }
@@ -194,9 +202,18 @@ impl Sender {
         self.free_at = self.free_at.max(now) + takes;
     }
 
-    async fn report_all(&self) -> webrtc::error::Result<()> {
+    /// Reports of each encoding of which something was sent since the last time; on a thin link,
+    /// where reports weigh, of one in four times.
+    async fn report_all(&mut self) -> webrtc::error::Result<()> {
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.steering.budget_bps() < THIN_BPS && !self.ticks.is_multiple_of(4) {
+            return Ok(());
+        }
         for encoding in 0..self.track.encodings() {
-            self.report(encoding).await?;
+            let sent = self.numbers.of(encoding).packets_sent.get();
+            if std::mem::replace(&mut self.last_reported[encoding], sent) != sent {
+                self.report(encoding).await?;
+            }
         }
         Ok(())
     }

@@ -189,7 +189,8 @@ impl EncodeThread {
                 return Ok(());
             }
             let plan = self.follow(frame.height, at);
-            ladder.want_keyframes(self.steering.take_keyframes());
+            let scarce = self.steering.pace_bps().is_some();
+            ladder.want_keyframes(self.steering.take_keyframes(), scarce);
             if self.lane.capacity() < plan.iter().flatten().count() {
                 // Encoding what cannot be sent would only heat the room. Encoders know nothing of
                 // this picture, so that no other one misses it.

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
@@ -36,6 +36,13 @@ const KEPT: usize = 32;
 
 /// Packets of one burst at most: 50 kB.
 const BURST_MAX: usize = 42;
+
+/// Part of the estimate that repairs may take, and how much of it may be saved up. More would fill
+/// a way that is full already with what was lost because it was.
+const REPAIR_SHARE: u64 = 4;
+const REPAIR_SAVED: Duration = Duration::from_millis(500);
+/// Bits per second that they may take in any case.
+const REPAIR_BPS_MIN: u64 = 20_000;
 
 /// Bytes of a kept packet below which it is of no use in a burst.
 const KEPT_BYTES_MIN: usize = 200;
@@ -87,6 +94,7 @@ pub(super) struct Numbering {
     /// Numbers of what is sent again, by its source. The library has some of its own; trying out
     /// takes more, and both have to be of one row.
     repairs: BTreeMap<u32, SequenceNumber>,
+    allowance: Allowance,
     /// The latest packets of pictures, with the source and payload type of their repairs.
     kept: VecDeque<(rtp::Packet, u32, u8)>,
     reading: VecDeque<TaggedPacket>,
@@ -108,6 +116,7 @@ impl Numbering {
             next: SequenceNumber(rand::random()),
             streams: BTreeMap::new(),
             repairs: BTreeMap::new(),
+            allowance: Allowance::default(),
             kept: VecDeque::with_capacity(KEPT),
             reading: VecDeque::new(),
             writing: VecDeque::new(),
@@ -117,6 +126,16 @@ impl Numbering {
     /// Where it belongs in the chain.
     pub(super) fn slot() -> Slot {
         Slot::TwccSender
+    }
+
+    /// Whether a packet may go out: repairs only within their share of what the way carries.
+    fn admit(&mut self, packet: &rtp::Packet, now: Instant) -> bool {
+        if !self.estimator.is_measured() || !self.repairs.contains_key(&packet.header.ssrc) {
+            return true;
+        }
+        let bps = (self.estimator.target() / REPAIR_SHARE).max(REPAIR_BPS_MIN);
+        let bits = 8 * (packet.marshal_size() + OVERHEAD) as u64;
+        self.allowance.take(bits, bps, now)
     }
 
     /// Numbers a packet that goes out `now`, and remembers it.
@@ -193,6 +212,29 @@ impl Numbering {
     }
 }
 
+/// What may still be sent of something that has a share.
+#[derive(Debug, Default)]
+struct Allowance {
+    bits: u64,
+    at: Option<Instant>,
+}
+
+impl Allowance {
+    /// Takes `bits` where there are `bps` of them a second; false when there are not enough.
+    fn take(&mut self, bits: u64, bps: u64, now: Instant) -> bool {
+        let most = bps * REPAIR_SAVED.as_millis() as u64 / 1000;
+        let since = self.at.map(|at| now.saturating_duration_since(at));
+        let more = since.map_or(most, |since| bps * since.as_micros() as u64 / 1_000_000);
+        self.at = Some(now);
+        self.bits = (self.bits + more).min(most.max(bits));
+        let enough = self.bits >= bits;
+        if enough {
+            self.bits -= bits;
+        }
+        enough
+    }
+}
+
 /// Makes a retransmission of a packet (RFC 4588 section 4).
 fn again(packet: &rtp::Packet, ssrc: u32, payload_type: u8) -> rtp::Packet {
     let mut payload = BytesMut::with_capacity(2 + packet.payload.len());
@@ -235,6 +277,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Numbering {
     fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
         let now = packet.now;
         if let Packet::Rtp(rtp) = &mut packet.message.packet {
+            if !self.admit(rtp, now) {
+                return Ok(());
+            }
             self.number(rtp, now);
         }
         self.writing.push_back(packet);
@@ -289,4 +334,45 @@ impl Interceptor for Numbering {
 
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repairs_have_their_share_and_no_more() {
+        let (mut allowance, start) = (Allowance::default(), Instant::now());
+        let mut passed = 0;
+        for millis in 0..10_000 {
+            let now = start + Duration::from_millis(millis);
+            passed += u64::from(allowance.take(10_000, 100_000, now));
+        }
+        // A second's share each second, and what was saved up at first.
+        assert!((100..=105).contains(&passed), "{passed}");
+        let later = start + Duration::from_secs(60);
+        let burst = (0..100).filter(|_| allowance.take(10_000, 100_000, later));
+        assert_eq!(burst.count(), 5);
+    }
+
+    #[test]
+    fn a_packet_sent_again_names_the_first() {
+        let first = rtp::Packet {
+            header: rtp::Header {
+                version: 2,
+                marker: true,
+                payload_type: 96,
+                sequence_number: 0x1234,
+                timestamp: 7,
+                ssrc: 1,
+                ..rtp::Header::default()
+            },
+            payload: Bytes::from_static(b"picture"),
+        };
+        let second = again(&first, 2, 97);
+        assert_eq!((second.header.ssrc, second.header.payload_type), (2, 97));
+        assert_eq!((second.header.timestamp, second.header.marker), (7, true));
+        assert_eq!(&second.payload[..2], [0x12, 0x34]);
+        assert_eq!(&second.payload[2..], b"picture");
+    }
 }
