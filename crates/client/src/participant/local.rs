@@ -220,11 +220,7 @@ impl Local {
     /// Takes which encodings of a track somebody is shown; nobody needs the others.
     pub(super) fn want(&self, id: &TrackId, encodings: &[Variant]) {
         for published in self.published().filter(|published| published.id == *id) {
-            let wanted = match published.encodings() {
-                // One encoding serves all.
-                1 => [!encodings.is_empty(); RIDS.len()],
-                _ => VARIANTS.map(|variant| encodings.contains(&variant)),
-            };
+            let wanted = VARIANTS.map(|variant| encodings.contains(&variant));
             published.steering.want(wanted);
         }
     }

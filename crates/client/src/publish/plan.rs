@@ -91,7 +91,8 @@ impl Planner {
         ample: &Conditions,
         now: Instant,
     ) -> Option<Target> {
-        if !conditions.wanted[0] {
+        // It serves whoever wants any.
+        if !conditions.wanted.contains(&true) {
             return None;
         }
         let divisor = |target: Option<Target>| target.map_or(u32::MAX, |target| target.divisor);
@@ -139,10 +140,14 @@ fn fit(conditions: &Conditions, divisor: u32) -> Option<Target> {
 impl Conditions {
     /// Which encodings are wanted, exist at this size, and are not in `plan`.
     pub(super) fn withheld(&self, plan: &Plan) -> [bool; ENCODINGS_MAX] {
-        std::array::from_fn(|place| {
-            let in_use = self.encodings > 1 || place == 0;
-            in_use && self.wanted[place] && plan[place].is_none()
-        })
+        if self.encodings == 1 {
+            return [
+                self.wanted.contains(&true) && plan[0].is_none(),
+                false,
+                false,
+            ];
+        }
+        std::array::from_fn(|place| self.wanted[place] && plan[place].is_none())
     }
 
     /// The encodings of this picture, from the least to the best.
@@ -381,7 +386,8 @@ mod tests {
         let divisor = |budget_bps| {
             let one = Conditions {
                 encodings: 1,
-                ..film(budget_bps, ALL)
+                // What the room calls the only one.
+                ..film(budget_bps, [false, false, true])
             };
             let plan = Planner::default().plan(&one, Instant::now());
             plan[0].map(|target| target.divisor)

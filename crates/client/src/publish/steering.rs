@@ -56,7 +56,7 @@ impl Steering {
         let wanted = self.wanted();
         let each = Self::bitrates(bitrate_bps).map(u64::from);
         let sum = match encodings {
-            1 => u64::from(bitrate_bps) * u64::from(wanted[0]),
+            1 => u64::from(bitrate_bps) * u64::from(wanted.contains(&true)),
             _ => each
                 .into_iter()
                 .zip(wanted)
