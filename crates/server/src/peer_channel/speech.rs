@@ -86,11 +86,8 @@ impl Speech {
     fn has_effect(&mut self, event: &ClientEvent, now: Instant) -> bool {
         match event {
             // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
-            // everybody, whatever its size and priority.
-            ClientEvent::Candidate(_)
-            | ClientEvent::PrioritizeTrack { .. }
-            | ClientEvent::UnprioritizeTrack { .. }
-            | ClientEvent::PreferredVideoSizes(_) => false,
+            // everybody, whatever its size.
+            ClientEvent::Candidate(_) | ClientEvent::PreferredVideoSizes(_) => false,
             ClientEvent::EnableTrackEncoding { track_id, encoding } => {
                 self.is_new_switch(track_id, *encoding, true, now)
             }

@@ -136,6 +136,8 @@ struct Member {
     has_choked: bool,
     /// The tracks whose pictures its way does not carry.
     paused: BTreeSet<TrackKey>,
+    /// The pictures that it wants before all others, the last wish first.
+    preferred: VecDeque<TrackId>,
 }
 
 #[derive(Debug)]
@@ -213,6 +215,7 @@ impl Call {
                 has_missed_news: false,
                 has_choked: false,
                 paused: BTreeSet::new(),
+                preferred: VecDeque::new(),
             };
             self.members.insert(peer.clone(), member);
             self.by_key.insert(key, peer.clone());

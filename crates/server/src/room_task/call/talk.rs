@@ -108,9 +108,11 @@ impl Call {
             ClientEvent::TrackVariantBitrates { track_id, bitrates } => {
                 self.set_bitrates(peer, &track_id, bitrates);
             }
+            ClientEvent::PrioritizeTrack { track_id } => self.prefer(peer, &track_id, true),
+            ClientEvent::UnprioritizeTrack { track_id } => self.prefer(peer, &track_id, false),
             ClientEvent::Unknown { .. } => self.ignored.unknown += 1,
             // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
-            // everybody, whatever its size and priority.
+            // everybody, whatever its size.
             _ => {}
         }
     }
