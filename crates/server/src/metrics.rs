@@ -107,140 +107,135 @@ fn of_doors(doors: &Counters) -> [Metric; 5] {
     ]
 }
 
-fn of_media(media: &transport::Counters) -> Vec<Metric> {
-    let of = |name, help, counter: &transport::Counter| total(name, help, counter.get());
-    vec![
-        of(
-            "datagrams_received",
-            "Datagrams read.",
-            &media.datagrams_received,
-        ),
-        of(
-            "datagrams_sent",
-            "Datagrams handed to the system.",
-            &media.datagrams_sent,
-        ),
-        of(
-            "send_calls",
-            "System calls made to send them.",
-            &media.send_calls,
-        ),
-        of(
-            "send_would_block",
-            "Datagrams dropped: the socket's buffer was full.",
-            &media.send_would_block,
-        ),
-        of(
-            "send_failed",
-            "Datagrams that the system refused to send.",
-            &media.send_failed,
-        ),
-        of(
-            "checks_answered",
-            "ICE checks answered.",
-            &media.stun_answered,
-        ),
-        of(
-            "checks_refused",
-            "ICE checks with credentials that are not valid.",
-            &media.stun_refused,
-        ),
-        of(
-            "turn_answered",
-            "TURN requests answered.",
-            &media.turn_answered,
-        ),
-        of(
-            "turn_refused",
-            "TURN messages that are not allowed.",
-            &media.turn_refused,
-        ),
-        of(
-            "address_unknown",
-            "Datagrams from an address that no peer was checked on.",
-            &media.unknown_address,
-        ),
-        of(
-            "dtls_failed",
-            "DTLS datagrams that ended in an error.",
-            &media.dtls_failed,
-        ),
-        of(
-            "srtp_malformed",
-            "SRTP packets that are malformed.",
-            &media.srtp_malformed,
-        ),
-        of(
-            "srtp_replayed",
-            "SRTP packets received before, or too old.",
-            &media.srtp_replayed,
-        ),
-        of(
-            "srtp_forged",
-            "SRTP packets whose tag is wrong.",
-            &media.srtp_forged,
-        ),
-        of(
-            "packets_received",
-            "Media packets that belong to a track.",
-            &media.media_received,
-        ),
-        of(
-            "packets_forwarded",
-            "Media packets written for subscribers.",
-            &media.media_forwarded,
-        ),
-        of(
-            "packets_unusable",
-            "Media packets that belong to no track, or cannot be read.",
-            &media.media_unusable,
-        ),
-        of(
-            "packets_not_wanted",
-            "Media packets that a subscriber was not to get.",
-            &media.media_not_wanted,
-        ),
-        of(
-            "packets_unreachable",
-            "Packets for a peer that cannot be sent to.",
-            &media.unreachable,
-        ),
-        of(
-            "packets_unsealed",
-            "Packets that could not be sealed.",
-            &media.seal_failed,
-        ),
-        of(
-            "keyframe_requests",
-            "Keyframe requests sent to publishers.",
-            &media.keyframe_requests,
-        ),
-        of(
-            "packets_asked_again",
-            "Missing packets that publishers were asked for.",
-            &media.missing_asked,
-        ),
-        of(
-            "packets_restored",
-            "Missing packets that publishers sent again in time.",
-            &media.restored,
-        ),
-        of(
-            "packets_repaired",
-            "Packets sent to subscribers again.",
-            &media.repaired,
-        ),
-        of(
-            "events_dropped",
-            "Reports that a peer's room did not read.",
-            &media.events_dropped,
-        ),
-        of(
-            "peers_orphaned",
-            "Peers forgotten because their room ended without removing them.",
-            &media.peers_orphaned,
-        ),
-    ]
+/// A number of the media plane: its name, what it says, and where it is.
+type Counted = (
+    &'static str,
+    &'static str,
+    fn(&transport::Counters) -> &transport::Counter,
+);
+
+const MEDIA: &[Counted] = &[
+    ("datagrams_received", "Datagrams read.", |it| {
+        &it.datagrams_received
+    }),
+    ("datagrams_sent", "Datagrams handed to the system.", |it| {
+        &it.datagrams_sent
+    }),
+    ("send_calls", "System calls made to send them.", |it| {
+        &it.send_calls
+    }),
+    (
+        "send_would_block",
+        "Datagrams dropped: the socket's buffer was full.",
+        |it| &it.send_would_block,
+    ),
+    (
+        "send_failed",
+        "Datagrams that the system refused to send.",
+        |it| &it.send_failed,
+    ),
+    ("checks_answered", "ICE checks answered.", |it| {
+        &it.stun_answered
+    }),
+    (
+        "checks_refused",
+        "ICE checks with credentials that are not valid.",
+        |it| &it.stun_refused,
+    ),
+    ("turn_answered", "TURN requests answered.", |it| {
+        &it.turn_answered
+    }),
+    (
+        "turn_refused",
+        "TURN messages that are not allowed.",
+        |it| &it.turn_refused,
+    ),
+    (
+        "address_unknown",
+        "Datagrams from an address that no peer was checked on.",
+        |it| &it.unknown_address,
+    ),
+    (
+        "dtls_failed",
+        "DTLS datagrams that ended in an error.",
+        |it| &it.dtls_failed,
+    ),
+    ("srtp_malformed", "SRTP packets that are malformed.", |it| {
+        &it.srtp_malformed
+    }),
+    (
+        "srtp_replayed",
+        "SRTP packets received before, or too old.",
+        |it| &it.srtp_replayed,
+    ),
+    ("srtp_forged", "SRTP packets whose tag is wrong.", |it| {
+        &it.srtp_forged
+    }),
+    (
+        "packets_received",
+        "Media packets that belong to a track.",
+        |it| &it.media_received,
+    ),
+    (
+        "packets_forwarded",
+        "Media packets written for subscribers.",
+        |it| &it.media_forwarded,
+    ),
+    (
+        "packets_unusable",
+        "Media packets that belong to no track, or cannot be read.",
+        |it| &it.media_unusable,
+    ),
+    (
+        "packets_not_wanted",
+        "Media packets that a subscriber was not to get.",
+        |it| &it.media_not_wanted,
+    ),
+    (
+        "packets_unreachable",
+        "Packets for a peer that cannot be sent to.",
+        |it| &it.unreachable,
+    ),
+    (
+        "packets_unsealed",
+        "Packets that could not be sealed.",
+        |it| &it.seal_failed,
+    ),
+    (
+        "keyframe_requests",
+        "Keyframe requests sent to publishers.",
+        |it| &it.keyframe_requests,
+    ),
+    (
+        "packets_asked_again",
+        "Missing packets that publishers were asked for.",
+        |it| &it.missing_asked,
+    ),
+    (
+        "packets_restored",
+        "Missing packets that publishers sent again in time.",
+        |it| &it.restored,
+    ),
+    (
+        "packets_repaired",
+        "Packets sent to subscribers again.",
+        |it| &it.repaired,
+    ),
+    (
+        "events_dropped",
+        "Reports that a peer's room did not read.",
+        |it| &it.events_dropped,
+    ),
+    (
+        "peers_orphaned",
+        "Peers forgotten because their room ended without removing them.",
+        |it| &it.peers_orphaned,
+    ),
+];
+
+fn of_media(media: &transport::Counters) -> impl Iterator<Item = Metric> {
+    let of = |(name, help, look): &Counted| total(name, help, look(media).get());
+    MEDIA.iter().map(of)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! It changes its way into the server as a browser does at every negotiation: a new allocation, a
 //! new ICE generation, the same DTLS session.
 
+mod pictures;
 mod talk;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use rtc_srtp::context::Context;
 use serde_json::{Value, json};
 
+pub use pictures::Watcher;
 pub use talk::{Listener, Speaker};
 
 use crate::handshake::{self, Carrier, Contexts, Identity};
@@ -21,6 +23,8 @@ use crate::turn::{Announced, CHANNEL, Message, PATIENCE, Turn};
 
 /// The payload type of sound in every offer of ours.
 const OPUS: u8 = 111;
+/// The payload type of pictures in every offer of ours.
+const VP8: u8 = 96;
 /// The length of an RTP header without extensions.
 const HEADER_LEN: usize = 12;
 
@@ -31,6 +35,19 @@ pub enum Part {
     Speaks,
     /// It has a loudspeaker.
     Listens,
+    /// It has a camera, and looks at another's; it neither speaks nor listens.
+    Looks,
+}
+
+impl Part {
+    /// Lists the media sections of its offers: the kind, the direction and the source.
+    fn sections(self) -> &'static [(&'static str, &'static str, Option<u32>)] {
+        match self {
+            Self::Speaks => &[("audio", "sendonly", Some(7))],
+            Self::Listens => &[("audio", "recvonly", None)],
+            Self::Looks => &[("video", "sendonly", Some(8)), ("video", "recvonly", None)],
+        }
+    }
 }
 
 /// A participant that has joined, and is not connected for media yet.
@@ -95,7 +112,7 @@ impl Guest {
 
     fn welcomed(mut peer: Peer, welcome: &Value, part: Part) -> Result<Self> {
         let id = welcome["id"].as_str().context("no id")?.to_owned();
-        if part == Part::Speaks {
+        if part != Part::Listens {
             renegotiate(&mut peer)?;
         }
         let data = peer.hears("offerData", PATIENCE)?;
@@ -138,7 +155,7 @@ impl Guest {
         self.generation += 1;
         let ours = format!("gen{:05}", self.generation);
         let (mids, metadata) = match self.part {
-            Part::Speaks => {
+            Part::Speaks | Part::Looks => {
                 let track = format!("{}:00000000-0000-4000-8000-000000000001", self.id);
                 (json!({"0": track}), json!({track: {"active": true}}))
             }
@@ -176,23 +193,30 @@ impl Guest {
     }
 
     fn offer(&self, ufrag: &str) -> String {
-        let direction = match self.part {
-            Part::Speaks => "sendonly",
-            Part::Listens => "recvonly",
-        };
-        let ssrc = match self.part {
-            Part::Speaks => "a=ssrc:7 cname:guest\r\n",
-            Part::Listens => "",
-        };
-        format!(
-            "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-             m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\n\
-             a=ice-pwd:thepasswordoftheguestitself\r\na=fingerprint:sha-256 {}\r\n\
-             a=setup:actpass\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
-             a=rtpmap:{OPUS} opus/48000/2\r\n{ssrc}",
+        let sections = self.part.sections();
+        let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
+        let mut sdp = format!(
+            "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n",
             self.generation,
-            self.identity.fingerprint(),
-        )
+            mids.join(" "),
+        );
+        for (mid, (kind, direction, ssrc)) in mids.iter().zip(sections) {
+            let (payload_type, codec) = match *kind {
+                "audio" => (OPUS, "opus/48000/2"),
+                _ => (VP8, "VP8/90000"),
+            };
+            sdp.push_str(&format!(
+                "m={kind} 9 UDP/TLS/RTP/SAVPF {payload_type}\r\nc=IN IP4 0.0.0.0\r\n\
+                 a=ice-ufrag:{ufrag}\r\na=ice-pwd:thepasswordoftheguestitself\r\n\
+                 a=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:{mid}\r\n\
+                 a={direction}\r\na=rtcp-mux\r\na=rtpmap:{payload_type} {codec}\r\n",
+                self.identity.fingerprint(),
+            ));
+            if let Some(ssrc) = ssrc {
+                sdp.push_str(&format!("a=ssrc:{ssrc} cname:guest\r\n"));
+            }
+        }
+        sdp
     }
 
     /// Shakes hands over a way that was checked.
@@ -274,7 +298,19 @@ impl Keys {
         packet.extend((u32::from(sequence) * 960).to_be_bytes());
         packet.extend(7u32.to_be_bytes());
         packet.extend([0x5A; 80]);
-        Ok(self.seal.encrypt_rtp(&packet)?.to_vec())
+        self.seal_packet(&packet)
+    }
+
+    /// Encrypts any packet.
+    fn seal_packet(&mut self, packet: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.seal.encrypt_rtp(packet)?.to_vec())
+    }
+
+    /// Decrypts any packet of this payload type; none for anything else.
+    fn open_packet(&mut self, data: &[u8], payload_type: u8) -> Option<Vec<u8>> {
+        let fits = matches!(data, [128..=191, kind, ..] if kind & 0x7F == payload_type);
+        let opened = fits.then(|| self.open.decrypt_rtp(data).ok())?;
+        opened.map(|opened| opened.to_vec())
     }
 
     /// Opens a packet of sound and returns its number; none for anything else.
