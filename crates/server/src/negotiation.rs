@@ -6,6 +6,8 @@
 
 mod answer;
 mod attributes;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod offer;
 mod state;
 #[cfg(test)]
