@@ -63,6 +63,16 @@ pub struct WantedEncodings {
 }
 
 impl WantedEncodings {
+    /// Makes the ones with these identifiers, of which the first four count.
+    pub fn of(rids: impl IntoIterator<Item = Rid>) -> Self {
+        let mut wanted = Self::default();
+        for (place, rid) in wanted.rids.iter_mut().zip(rids) {
+            *place = Some(rid);
+            wanted.is_any = true;
+        }
+        wanted
+    }
+
     /// Returns those that have an identifier, the best last.
     pub fn rids(&self) -> impl Iterator<Item = Rid> + '_ {
         self.rids.iter().copied().flatten()
