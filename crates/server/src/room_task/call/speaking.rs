@@ -130,9 +130,20 @@ impl Call {
             member.preferred.push_front(id.clone());
             member.preferred.truncate(PREFERRED_MAX);
         }
-        if member.preferred != before {
-            self.tell_order(|other| other == peer);
+        if member.preferred == before {
+            return;
         }
+        // It also comes first where the way does not carry all.
+        let (preferred, negotiation) = (&member.preferred, &mut member.negotiation);
+        let mut is_news = false;
+        for id in before.iter().chain(preferred) {
+            let is_first = preferred.contains(id);
+            is_news |= negotiation.set_view(id, |view| view.is_prioritized = is_first);
+        }
+        if is_news {
+            self.set_media(peer);
+        }
+        self.tell_order(|other| other == peer);
     }
 
     /// Tells clients that go by it whose picture comes first, when that changed.

@@ -16,6 +16,19 @@ impl World {
             .unwrap_or_default()
     }
 
+    /// Returns what comes first in what the media plane was told last of a receiver.
+    pub(super) fn prioritized(&self, client: &Client) -> Vec<TrackKey> {
+        let key = self.key(client);
+        let last = self.plane.iter().rev().find_map(|command| match command {
+            TransportCommand::SetMedia {
+                peer, subscribe, ..
+            } if *peer == key => Some(subscribe),
+            _ => None,
+        });
+        let first = last.unwrap().iter().filter(|it| it.view.is_prioritized);
+        first.map(|it| it.track).collect()
+    }
+
     /// Returns the rows of each track in what the media plane was told last of a receiver.
     fn rows(&self, client: &Client) -> Vec<Option<u16>> {
         let key = self.key(client);

@@ -144,6 +144,9 @@ fn what_a_receiver_wants_first_comes_first_for_it_alone() {
     let ann_first = vec![of_ann.clone(), of_bob.clone()];
     assert_eq!(world.priorities(&guest), [ann_first]);
     assert!(world.priorities(&other).is_empty());
+    let key = world.call.tracks[&of_ann].key;
+    assert_eq!(world.prioritized(&guest), [key]);
+    assert_eq!(world.prioritized(&other), []);
     // Said again it changes nothing, however often.
     for _ in 0..500 {
         world.say(&guest, wish(&of_ann, true));
@@ -159,6 +162,7 @@ fn what_a_receiver_wants_first_comes_first_for_it_alone() {
     world.say(&guest, wish(&of_ann, false));
     let bob_first = vec![of_bob.clone(), of_ann.clone()];
     assert_eq!(world.priorities(&guest), [bob_first]);
+    assert_eq!(world.prioritized(&guest), []);
     // Sound has no place in the order, nor has what is not there or is one's own.
     let strays = world.call.ignored().strays;
     let foreign: TrackId = "nobody:nothing".parse().unwrap();
