@@ -169,6 +169,41 @@ async fn an_announced_certificate_is_verified_and_another_one_refused() {
     }
 }
 
+/// Watches a picture until its second keyframe, which is asked for after fifteen frames.
+async fn renewed(
+    remote: &dyn TrackRemote,
+    lanes: &mut TransportLanes,
+    steering: &crate::publish::Steering,
+) {
+    let mut keyframes = 0;
+    let mut frames = 0;
+    while keyframes < 2 {
+        let event = timeout(PATIENCE, remote.poll()).await.unwrap().unwrap();
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
+            continue;
+        };
+        frames += u32::from(packet.header.marker);
+        let descriptor = snug_rtp::vp8::Descriptor::parse(&packet.payload).unwrap();
+        keyframes += u32::from(descriptor.starts_keyframe(&packet.payload));
+        if frames == 15 {
+            let pli = PictureLossIndication {
+                sender_ssrc: 1,
+                media_ssrc: packet.header.ssrc,
+            };
+            remote.write_rtcp(vec![Box::new(pli)]).await.unwrap();
+            let wish = timeout(PATIENCE, lanes.feedback.recv())
+                .await
+                .unwrap()
+                .unwrap();
+            let ssrc = packet.header.ssrc;
+            assert_eq!(wish, Feedback::KeyframeRequest { ssrc });
+            steering.request_keyframe(0);
+            frames += 1;
+        }
+        assert!(frames < 60, "no second keyframe");
+    }
+}
+
 #[tokio::test]
 async fn a_picture_is_published_reported_and_renewed_on_request() {
     let (mut transport, mut lanes) = ours().await;
@@ -213,33 +248,7 @@ async fn a_picture_is_published_reported_and_renewed_on_request() {
     assert!(
         matches!(report, Feedback::SenderReport { ssrc, .. } if track.encoding_of(ssrc) == Some(0))
     );
-    let mut keyframes = 0;
-    let mut frames = 0;
-    while keyframes < 2 {
-        let event = timeout(PATIENCE, remote.poll()).await.unwrap().unwrap();
-        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
-            continue;
-        };
-        frames += u32::from(packet.header.marker);
-        let descriptor = snug_rtp::vp8::Descriptor::parse(&packet.payload).unwrap();
-        keyframes += u32::from(descriptor.starts_keyframe(&packet.payload));
-        if frames == 15 {
-            let pli = PictureLossIndication {
-                sender_ssrc: 1,
-                media_ssrc: packet.header.ssrc,
-            };
-            remote.write_rtcp(vec![Box::new(pli)]).await.unwrap();
-            let wish = timeout(PATIENCE, lanes.feedback.recv())
-                .await
-                .unwrap()
-                .unwrap();
-            let ssrc = packet.header.ssrc;
-            assert_eq!(wish, Feedback::KeyframeRequest { ssrc });
-            steering.request_keyframe(0);
-            frames += 1;
-        }
-        assert!(frames < 60, "no second keyframe");
-    }
+    renewed(&*remote, &mut lanes, &steering).await;
     let sent = numbers.sent();
     // A busy machine may drop a frame; that is counted and not judged here.
     assert!(sent.keyframes >= 2, "{sent:?}");

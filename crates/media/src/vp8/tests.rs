@@ -218,58 +218,20 @@ fn a_keyframe_that_claims_a_giant_picture_is_refused() {
 
 #[test]
 fn settings_out_of_range_are_named() {
+    type Spoil = fn(&mut EncoderConfig);
+    let spoils: [(Spoil, &str); 7] = [
+        (|it| it.width = 0, "picture width"),
+        (|it| it.height = 4097, "picture height"),
+        (|it| it.fps = 0, "picture rate"),
+        (|it| it.cpu_used = 4, "video speed"),
+        (|it| it.threads = 0, "video threads"),
+        (|it| it.temporal_layers = 3, "temporal layers"),
+        (|it| it.bitrate_bps = 10, "video bitrate"),
+    ];
     let good = EncoderConfig::new(320, 180, 30, 300_000);
-    for (bad, setting) in [
-        (
-            EncoderConfig {
-                width: 0,
-                ..good.clone()
-            },
-            "picture width",
-        ),
-        (
-            EncoderConfig {
-                height: 4097,
-                ..good.clone()
-            },
-            "picture height",
-        ),
-        (
-            EncoderConfig {
-                fps: 0,
-                ..good.clone()
-            },
-            "picture rate",
-        ),
-        (
-            EncoderConfig {
-                cpu_used: 4,
-                ..good.clone()
-            },
-            "video speed",
-        ),
-        (
-            EncoderConfig {
-                threads: 0,
-                ..good.clone()
-            },
-            "video threads",
-        ),
-        (
-            EncoderConfig {
-                temporal_layers: 3,
-                ..good.clone()
-            },
-            "temporal layers",
-        ),
-        (
-            EncoderConfig {
-                bitrate_bps: 10,
-                ..good.clone()
-            },
-            "video bitrate",
-        ),
-    ] {
+    for (spoil, setting) in spoils {
+        let mut bad = good.clone();
+        spoil(&mut bad);
         match Encoder::new(bad).unwrap_err() {
             CodecError::Setting { setting: named, .. } => assert_eq!(named, setting),
             other => panic!("{other}"),
