@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
+
 /// A figure and its limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
@@ -56,6 +58,23 @@ impl fmt::Display for Bar {
             self.limit,
         )
     }
+}
+
+/// How many passes a bench takes unless its one argument says otherwise.
+const PASSES: usize = 3;
+
+/// Runs a bench of so many passes as its one argument says, and says how the program should end.
+#[must_use]
+pub fn bench(name: &str, measure: impl FnOnce(usize) -> Result<ExitCode>) -> ExitCode {
+    let passes = std::env::args().nth(1).map_or(Ok(PASSES), |number| {
+        number
+            .parse()
+            .context("the one argument is a number of passes")
+    });
+    passes.and_then(measure).unwrap_or_else(|error| {
+        eprintln!("bench {name}: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Prints a line for each bar and says how the program should end.

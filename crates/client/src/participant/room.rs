@@ -3,6 +3,8 @@
 //! The cores decide (session, liveness, negotiation); this shell collects what happened, feeds it
 //! to them, and carries out what they want.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -18,9 +20,10 @@ use crate::output::Watched;
 use crate::publish::{Source, SourceEnded};
 use crate::session::{Ending, Output, Session};
 use crate::signalling::{Admission, LineEvent, LineId, Liveness, Said, Signalling, Verdict};
-use crate::stats::{ConnectionState, Stats};
+use crate::stats::Stats;
 use crate::subscribe::{Report, Subscriber};
 use crate::{Error, ErrorKind, JoinOptions, Kind, Timeouts};
+use telling::recording_stopped;
 
 /// Pause between two snapshots of the statistics.
 const STATS_INTERVAL: Duration = Duration::from_millis(100);
@@ -559,54 +562,6 @@ impl Room {
         Ok(())
     }
 
-    async fn handle_report(&mut self, report: Report) {
-        match report {
-            Report::FirstFrame(track) => self.tell(Happening::FirstFrame {
-                peer_id: track.peer,
-                track_id: track.id,
-                kind: track.kind,
-            }),
-            Report::KeyframeWanted { mid, ssrc } => {
-                if let Some(media) = &self.media {
-                    media.readers.request_keyframe(&mid, ssrc).await;
-                }
-            }
-            Report::RecordingStopped(error) => self.tell(recording_stopped(error)),
-        }
-    }
-
-    pub(super) fn tell(&mut self, what: Happening) {
-        self.stats_stale = true;
-        if self.events.try_send(Event::now(what)).is_err() {
-            self.events_dropped += 1;
-        }
-    }
-
-    fn publish_stats(&mut self) {
-        let mut stats = self.subscriber.stats(self.session.roster(), &self.paused);
-        stats.peer_id = self.session.me().cloned();
-        stats.connection = self.connection();
-        stats.elapsed_s = self.joined_at.map_or(0.0, |at| at.elapsed().as_secs_f64());
-        stats.published = self.local.stats();
-        stats.dropped.events = self.events_dropped;
-        stats.dropped.server_events = self.session.nonsense();
-        let media = self.media.as_ref();
-        let estimate = media.and_then(|media| media.transport.uplink().estimate());
-        stats.uplink_bps = estimate.map_or(0, |estimate| estimate.target_bps);
-        stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
-        self.stats.send_replace(stats);
-    }
-
-    fn connection(&self) -> ConnectionState {
-        let media = self.media.as_ref();
-        match &self.liveness {
-            Some(liveness) if liveness.capture_is_stopped() => ConnectionState::CaptureStopped,
-            Some(liveness) if liveness.is_dialling() => ConnectionState::Reconnecting,
-            _ if media.is_some_and(Media::is_verified) => ConnectionState::Live,
-            _ => ConnectionState::ConnectingMedia,
-        }
-    }
-
     /// Says goodbye first, so that the others see us go at once; then winds everything down.
     async fn end(mut self, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
@@ -637,14 +592,5 @@ impl Room {
         }
         drop(self.events.try_send(last));
         result
-    }
-}
-
-fn recording_stopped(error: snug_media::Error) -> Happening {
-    let error = Error::from(error);
-    Happening::RecordingStopped {
-        code: error.code().to_owned(),
-        message: error.to_string(),
-        hint: error.hint(),
     }
 }

@@ -9,8 +9,8 @@ mod x264;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use snug_testkit::bars::{Bar, median, verdict};
+use anyhow::Result;
+use snug_testkit::bars::{Bar, bench, median, verdict};
 
 /// Bits a second of the whole picture.
 const BITRATE_BPS: u32 = 1_500_000;
@@ -25,22 +25,10 @@ struct Pass {
 }
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench media: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench("media", measure)
 }
 
-fn measure() -> Result<ExitCode> {
-    let passes: usize = match std::env::args().nth(1) {
-        Some(number) => number
-            .parse()
-            .context("the one argument is a number of passes")?,
-        None => 3,
-    };
+fn measure(passes: usize) -> Result<ExitCode> {
     let film = ours::Film::load()?;
     println!("pass  x264 superfast  one layer  three layers, whole path   (ms of CPU a picture)");
     let passes: Vec<Pass> = (1..=passes)

@@ -10,6 +10,7 @@ mod guest;
 mod janus;
 mod load;
 mod pin;
+mod place;
 mod server;
 mod snug;
 mod subscriber;
@@ -22,7 +23,7 @@ use janus::{Janus, Loops};
 use load::{Load, Measured};
 use server::{Joined, Server};
 use snug::Snug;
-use snug_testkit::bars::{Bar, median, verdict};
+use snug_testkit::bars::{Bar, bench, median, verdict};
 use snug_testkit::usage;
 
 /// How many receive, one after the other.
@@ -64,22 +65,13 @@ struct Pass {
 }
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench sfu: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench("sfu", |passes| match place::is_inside() {
+        true => measure(passes),
+        false => place::run_inside(),
+    })
 }
 
-fn measure() -> Result<ExitCode> {
-    let passes: usize = match std::env::args().nth(1) {
-        Some(number) => number
-            .parse()
-            .context("the one argument is a number of passes")?,
-        None => 3,
-    };
+fn measure(passes: usize) -> Result<ExitCode> {
     let passes: Vec<Pass> = (1..=passes).map(pass).collect::<Result<_>>()?;
     println!();
     Ok(verdict(&bars(&passes)))

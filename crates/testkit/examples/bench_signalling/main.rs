@@ -12,8 +12,8 @@ mod talk;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use snug_testkit::bars::{Bar, median, verdict};
+use anyhow::Result;
+use snug_testkit::bars::{Bar, bench, median, verdict};
 use snug_testkit::process::Server;
 
 /// The server's core.
@@ -32,22 +32,10 @@ struct Pass {
 }
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench signalling: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench("signalling", measure)
 }
 
-fn measure() -> Result<ExitCode> {
-    let passes: usize = match std::env::args().nth(1) {
-        Some(number) => number
-            .parse()
-            .context("the one argument is a number of passes")?,
-        None => 3,
-    };
+fn measure(passes: usize) -> Result<ExitCode> {
     let passes: Vec<Pass> = (0..passes).map(|_| pass()).collect::<Result<_>>()?;
     let of = |figure: fn(&Pass) -> f64| median(passes.iter().map(figure).collect());
     // Measured once on another such machine; Phoenix is not in this run.
