@@ -15,18 +15,14 @@
 mod audio;
 mod counters;
 mod epoch;
-mod ladder;
 mod live;
 mod packetize;
-mod plan;
 mod sender;
 mod slot;
-mod steering;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod video;
-mod voice;
 
 use std::sync::Arc;
 
@@ -39,11 +35,9 @@ pub(crate) use counters::Numbers;
 pub(crate) use epoch::Epoch;
 pub(crate) use sender::Sending;
 use slot::Slot;
-pub(crate) use steering::Steering;
 use stop::EndReport;
 pub(crate) use stop::{Fate, Stop};
-use video::Captured;
-pub(crate) use voice::left_for_pictures;
+use video::{Captured, Keyframes};
 
 /// A camera, a microphone, or a file or test signal in their place.
 pub(crate) enum Source {
@@ -69,11 +63,7 @@ pub(crate) struct Destination {
     pub(crate) track: LocalTrack,
     /// Its numbers on the wire so far.
     pub(crate) numbers: Arc<Numbers>,
-    /// What is said of it while it runs.
-    pub(crate) steering: Arc<Steering>,
-    /// How many encodings of a picture are sent at most.
-    pub(crate) encodings: usize,
-    /// Bits per second to aim at where nothing is in the way.
+    /// Bits per second to aim at.
     pub(crate) bitrate_bps: u32,
     /// What is still being sent of the source before it.
     pub(crate) after: Option<Sending>,
@@ -110,6 +100,8 @@ pub(crate) struct Publication {
     slot: Option<Arc<Slot<Captured>>>,
     /// Taken when stopped in good order.
     sending: Option<Sending>,
+    numbers: Arc<Numbers>,
+    keyframes: Arc<Keyframes>,
 }
 
 impl Publication {
@@ -128,11 +120,10 @@ impl Publication {
         let Destination {
             track,
             numbers,
-            steering,
-            encodings,
             bitrate_bps,
             after,
         } = to;
+        let keyframes = Arc::new(Keyframes::default());
         let stop = Stop::default();
         let kind = source.kind();
         let clock = epoch.clock(kind, numbers.base);
@@ -145,13 +136,12 @@ impl Publication {
             Source::Video(source) => {
                 let start = video::Start {
                     source,
-                    encodings,
                     bitrate_bps,
                     clock,
                     begin,
                     report,
                 };
-                let shared = (stop.clone(), Arc::clone(&numbers), Arc::clone(&steering));
+                let shared = (stop.clone(), Arc::clone(&numbers), Arc::clone(&keyframes));
                 let (slot, frames) = video::start(start, shared)?;
                 (Some(slot), frames)
             }
@@ -162,24 +152,29 @@ impl Publication {
                     begin,
                     report,
                 };
-                (
-                    None,
-                    audio::start(start, stop.clone(), (&numbers, &steering))?,
-                )
+                (None, audio::start(start, stop.clone(), &numbers)?)
             }
         };
-        let sending = sender::spawn(track, frames, (clock, numbers, steering), after);
+        let sending = sender::spawn(track, frames, (clock, Arc::clone(&numbers)), after);
         Ok(Self {
             number,
             stop,
             slot,
             sending: Some(sending),
+            numbers,
+            keyframes,
         })
     }
 
     /// Which publication this is.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Makes the next picture a keyframe; asked too often, a later one.
+    pub(crate) fn request_keyframe(&self) {
+        self.numbers.counters.keyframe_requests.add(1);
+        self.keyframes.request();
     }
 
     /// Asks for the end, and what is to become of the source. Waits for nothing: what is encoded

@@ -4,8 +4,8 @@
 //! - A queue that grows lowers the target to a little less than what arrives: the queue drains.
 //! - Otherwise it rises by some percent a second, but never far beyond what flows: a way that
 //!   nothing was sent on is not known to carry anything. Bursts of padding find out more.
-//! - One step down is small at first, and never below half: a sender that says little is not to be
-//!   cut to that little by some jitter.
+//! - One step down is never below half: a sender that says little is not to be cut to that little
+//!   by some jitter.
 //! - Silence is no loss: what is cut off for a moment comes back as it was.
 
 use crate::delay::{Delay, Standing, Usage};
@@ -19,10 +19,8 @@ use std::time::{Duration, Instant};
 
 /// What is left of what arrives when a queue grows (draft-ietf-rmcat-gcc-02 section 5.5 has 0.85).
 const BETA: f64 = 0.87;
-/// What one step leaves at least; less may go with the first one, since a single jolt of the way
-/// looks like the beginning of a queue.
+/// The most that one step takes away.
 const STEP_DOWN_MAX: f64 = 0.5;
-const STEP_DOWN_FIRST: f64 = 0.85;
 /// How fast the target rises where nothing is known of a limit, a second.
 const RISE: f64 = 1.08;
 /// How fast close to where a queue grew last, a second.
@@ -33,14 +31,10 @@ const CLOSE: f64 = 0.15;
 const AHEAD_MAX: f64 = 1.5;
 /// For so long what was sent after a step down must have been seen before the next.
 const DOWN_INTERVAL: Duration = Duration::from_millis(150);
-/// A step down so soon after another one shows that the first was not enough.
-const AGAIN: Duration = Duration::from_millis(2000);
 /// How long a way counts as congested after a step down.
 const CONGESTED_FOR: Duration = Duration::from_millis(1500);
 /// How long after a step down, and after a burst that found a limit, the next burst is sent.
 const PROBE_INTERVAL: Duration = Duration::from_secs(4);
-/// For so long a limit that was found is one.
-const LIMIT_FOR: Duration = Duration::from_secs(15);
 /// How long after one that found none.
 const PROBE_NEXT: Duration = Duration::from_millis(150);
 /// How many times the target a burst tries out; at first more, to be done with it soon.
@@ -107,7 +101,6 @@ pub struct Estimator {
     measured_at: Option<Instant>,
     is_settled: bool,
     may_rise: bool,
-    limited_at: Option<Instant>,
     raised_at: Option<Instant>,
     lowered_at: Option<Instant>,
     /// What arrived when a queue grew last.
@@ -142,7 +135,6 @@ impl Estimator {
             measured_at: None,
             is_settled: false,
             may_rise: true,
-            limited_at: None,
             raised_at: None,
             lowered_at: None,
             knee: None,
@@ -185,13 +177,6 @@ impl Estimator {
     pub fn is_congested(&self, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < CONGESTED_FOR;
         self.delay.usage() == Usage::Over || self.lowered_at.is_some_and(is_recent)
-    }
-
-    /// Tells whether it was found lately how much the way carries, and not only that it carries as
-    /// much as was sent.
-    pub fn has_limit(&self, now: Instant) -> bool {
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < LIMIT_FOR;
-        self.cap.is_some() || self.limited_at.is_some_and(is_recent)
     }
 
     /// Returns the time from sending a packet to the report on it, smoothed.
@@ -389,10 +374,10 @@ impl Estimator {
             self.may_rise = verdict == Verdict::Increase;
         }
         if let Some(Verdict::Decrease(by)) = verdict {
-            self.lower(self.target * by.max(STEP_DOWN_MAX), now);
+            self.lower(self.target * by, now);
         }
         match self.delay.usage() {
-            _ if verdict == Some(Verdict::Overflow) => self.handle_overflow(newest_us, now),
+            _ if verdict == Some(Verdict::Overflow) => self.handle_overuse(newest_us, now),
             // A burst makes a queue of its own, which says nothing of what flows beside it.
             Usage::Over if self.probe.is_some() => {}
             Usage::Over => self.handle_overuse(newest_us, now),
@@ -414,42 +399,15 @@ impl Estimator {
         if !is_answered || !is_rested {
             return;
         }
-        // What does not fill the way arrives in bursts: the busiest moment tells what it carries.
-        // If that was not enough, all of it counts.
-        let is_again = self
-            .lowered_at
-            .is_some_and(|at| now.saturating_duration_since(at) < AGAIN);
-        let arrives = match is_again {
-            true => self.throughput.over(BUCKETS_DOWN),
-            false => self.throughput.peak(BUCKETS_DOWN),
-        };
+        let arrives = self.throughput.over(BUCKETS_DOWN);
         let arrives = arrives.map_or(self.target, |bits| bits as f64);
         self.knee = Some(arrives);
-        let step = if is_again {
-            STEP_DOWN_MAX
-        } else {
-            STEP_DOWN_FIRST
-        };
-        let target = (BETA * arrives).min(self.target);
-        self.lower(target.max(self.target * step), now);
-    }
-
-    /// Lowers the target to what gets through a queue that is full.
-    fn handle_overflow(&mut self, newest_us: i64, now: Instant) {
-        let Some(arrives) = self.throughput.over(BUCKETS_DOWN) else {
-            return self.handle_overuse(newest_us, now);
-        };
-        let arrives = arrives as f64;
-        self.knee = Some(arrives);
-        if BETA * arrives < self.target {
-            self.lower(BETA * arrives, now);
-        }
+        self.lower((BETA * arrives).min(self.target), now);
     }
 
     fn lower(&mut self, target: f64, now: Instant) {
-        self.set_target(target);
+        self.set_target(target.max(self.target * STEP_DOWN_MAX));
         self.lowered_at = Some(now);
-        self.limited_at = Some(now);
         self.raised_at = Some(now);
         self.next_probe = Some(now + PROBE_INTERVAL);
         // What it was measuring is not there any more.
@@ -484,9 +442,6 @@ impl Estimator {
         self.next_probe = Some(now + rest);
         let Some(result) = result else { return };
         let bitrate = result.bitrate as f64;
-        if result.is_limit {
-            self.limited_at = Some(now);
-        }
         if bitrate > self.target {
             self.set_target(bitrate);
             self.raised_at = Some(now);

@@ -2,10 +2,8 @@
 
 use snug_rtp::SequenceNumber;
 
-/// Packets that are remembered: a second of 10 Mb/s, and one for each subscriber. A power of two.
-const REMEMBERED: usize = 1024;
-/// The number's upper bits and the state share a byte.
-const STATE_BITS: u8 = 2;
+/// Packets that are remembered: two seconds of 10 Mb/s. A power of two.
+const REMEMBERED: usize = 2048;
 
 /// A packet that was sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,8 +13,8 @@ pub(crate) struct Sent {
     pub(crate) bytes: u16,
     /// The probe that it belongs to; zero means none.
     pub(crate) probe: u8,
-    /// What tells the number from others of the same place, and the state.
-    standing: u8,
+    number_high: u8,
+    state: State,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,13 +23,6 @@ enum State {
     Free,
     UnderWay,
     Lost,
-}
-
-impl State {
-    /// Says in one byte that the packet of this number is so.
-    fn of(self, number_high: u8) -> u8 {
-        number_high << STATE_BITS | self as u8
-    }
 }
 
 /// What became of a packet, told for the first time.
@@ -59,7 +50,8 @@ impl History {
             at_us,
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
             probe,
-            standing: State::UnderWay.of(number_high),
+            number_high,
+            state: State::UnderWay,
         };
     }
 
@@ -67,19 +59,20 @@ impl History {
     pub(crate) fn settle(&mut self, number: SequenceNumber, has_arrived: bool) -> Option<Fate> {
         let (index, number_high) = place(number);
         let sent = self.places.get_mut(index)?;
-        let is = |state: State| sent.standing == state.of(number_high);
-        let (under_way, lost) = (is(State::UnderWay), is(State::Lost));
-        match (under_way, lost, has_arrived) {
-            (true, _, true) => {
-                sent.standing = State::Free.of(number_high);
+        if sent.number_high != number_high {
+            return None;
+        }
+        match (sent.state, has_arrived) {
+            (State::UnderWay, true) => {
+                sent.state = State::Free;
                 Some(Fate::Arrived(*sent))
             }
-            (true, _, false) => {
-                sent.standing = State::Lost.of(number_high);
+            (State::UnderWay, false) => {
+                sent.state = State::Lost;
                 Some(Fate::Lost(*sent))
             }
-            (_, true, true) => {
-                sent.standing = State::Free.of(number_high);
+            (State::Lost, true) => {
+                sent.state = State::Free;
                 Some(Fate::ArrivedLate(*sent))
             }
             _ => None,
@@ -90,7 +83,7 @@ impl History {
 /// Returns where a packet is remembered, and what tells it from others there.
 fn place(number: SequenceNumber) -> (usize, u8) {
     let number = usize::from(number.0);
-    // 65536 / 1024 turns leave two bits of a byte for the state.
+    // 65536 / 2048 turns fit one byte.
     (number % REMEMBERED, (number / REMEMBERED) as u8)
 }
 
@@ -104,7 +97,7 @@ mod tests {
         assert!(history.settle(SequenceNumber(5), true).is_none());
         history.push(SequenceNumber(5), 7, 1200, 0);
         assert!(
-            history.settle(SequenceNumber(5 + 1024), true).is_none(),
+            history.settle(SequenceNumber(5 + 2048), true).is_none(),
             "another turn"
         );
         assert!(matches!(
@@ -119,6 +112,6 @@ mod tests {
 
     #[test]
     fn it_stays_small() {
-        assert!(size_of::<Sent>() <= 8, "{}", size_of::<Sent>());
+        assert!(size_of::<Sent>() <= 12, "{}", size_of::<Sent>());
     }
 }

@@ -49,8 +49,6 @@ pub(crate) struct Loss {
     /// A window at another rate, to compare with.
     before: Option<Window>,
     holds: u32,
-    /// What was lost in the last window beyond the way's own share.
-    excess: f64,
 }
 
 /// What became of the packets of a window.
@@ -115,11 +113,9 @@ impl Loss {
         let room = (1.0 - self.own).max(0.05);
         let excess = (share - self.own - DEVIATIONS * window.deviation) / room;
         let excess = excess.clamp(0.0, 1.0);
-        // Losses come in bursts: what is not there in two windows was one.
-        let lasting = excess.min(std::mem::replace(&mut self.excess, excess));
-        if lasting > TOO_MUCH {
+        if excess > TOO_MUCH {
             self.holds = 0;
-            return Verdict::Decrease(1.0 - 0.5 * lasting);
+            return Verdict::Decrease(1.0 - 0.5 * excess);
         }
         if excess > LITTLE && self.holds < HOLDS_MAX {
             self.holds += 1;

@@ -51,20 +51,6 @@ impl Throughput {
             .sum();
         Some(bytes * 8 * 1_000_000 / (count as u64 * BUCKET_US.unsigned_abs()))
     }
-
-    /// Returns the bits a second of the busiest tenth of a second among the last so many buckets:
-    /// what the way carries if anything waited for it meanwhile.
-    pub(crate) fn peak(&self, buckets: usize) -> Option<u64> {
-        let newest = self.newest?;
-        let known = usize::try_from(newest - self.oldest).unwrap_or(0);
-        let first = newest - buckets.min(known).min(BUCKETS - 1) as i64;
-        let pairs = (first..newest).map(|bucket| {
-            let bytes = |bucket| u64::from(self.buckets[index(bucket)]);
-            bytes(bucket) + bytes(bucket + 1)
-        });
-        let most = pairs.max()?;
-        Some(most * 8 * 1_000_000 / (2 * BUCKET_US.unsigned_abs()))
-    }
 }
 
 fn index(bucket: i64) -> usize {
@@ -84,9 +70,6 @@ mod tests {
         }
         assert_eq!(throughput.over(6), Some(1_000_000));
         assert_eq!(throughput.over(19), Some(1_000_000));
-        assert_eq!(throughput.peak(6), Some(1_000_000));
-        throughput.handle_arrival(1_900_000, 12_500);
-        assert_eq!(throughput.peak(6), Some(2_000_000));
         throughput.handle_arrival(2_300_000, 1250);
         assert!(
             throughput.over(6).unwrap() < 200_000,

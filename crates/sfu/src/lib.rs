@@ -12,15 +12,12 @@
 //! Pictures are mended on both ways: what a publisher's packets lack is asked for (`missing`), and
 //! what a subscriber lacks is sent again from the last packets, kept once for all (`ring`).
 //!
-//! What the way to each receiver carries is estimated (`link`, on `snug_congestion`), and shared
-//! among the pictures that it is shown (`allocator`). Publishers hear how their packets arrive, and
-//! which encodings nobody needs.
+//! Where the next part joins: transport-wide sequence numbers are one more extension in
+//! `subscription`, and their feedback one more RTCP packet.
 //!
 //! ```
 //! use snug_rtp::{Fields, Packet, RtpTime, SequenceNumber, write_packet};
-//! use snug_sfu::{
-//!     Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey, View,
-//! };
+//! use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey};
 //! use std::time::Instant;
 //!
 //! let (speaker, listener, track) = (PeerKey(1), PeerKey(2), TrackKey(1));
@@ -45,7 +42,6 @@
 //!     rtx_payload_type: None,
 //!     extensions: ExtensionIds::default(),
 //!     target: None,
-//!     view: View::default(),
 //! };
 //! router.set_media(speaker, vec![publish], vec![], now);
 //! router.set_media(listener, vec![], vec![subscribe], now);
@@ -69,13 +65,10 @@
 //! assert_eq!(Packet::parse(&out[..forwarded.len]).unwrap().header().ssrc, 9);
 //! ```
 
-mod allocator;
 mod counters;
 mod key;
 mod keyframe;
-mod link;
 mod media;
-mod meter;
 mod missing;
 mod notice;
 mod output;
@@ -90,8 +83,8 @@ mod voice;
 
 pub use counters::Counters;
 pub use key::{PeerKey, RoomKey, TrackKey};
-pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe, View};
+pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe};
 pub use missing::Sequences;
-pub use notice::{LayerReason, Notice, WantedEncodings};
+pub use notice::{LayerReason, Notice};
 pub use output::Output;
 pub use router::{Arrival, Forwarded, Router};

@@ -16,7 +16,6 @@
 //! Every measure is proved on made-up bad data by a unit test beside it: a gap detector that has
 //! never found a gap measures nothing.
 
-pub mod bars;
 pub mod browser;
 pub mod cable;
 pub mod clients;
@@ -25,7 +24,6 @@ pub mod decode;
 pub mod display;
 pub mod fft;
 pub mod fixtures;
-pub mod handshake;
 pub mod lane;
 pub mod membrane;
 pub mod netns;

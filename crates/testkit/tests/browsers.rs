@@ -9,8 +9,6 @@ mod endings;
 mod faults;
 #[path = "browsers/layers.rs"]
 mod layers;
-#[path = "browsers/rate.rs"]
-mod rate;
 #[path = "browsers/rig.rs"]
 mod rig;
 #[path = "browsers/versions.rs"]

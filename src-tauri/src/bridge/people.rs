@@ -32,8 +32,6 @@ pub(crate) struct People {
     tiles: HashMap<TrackId, u32>,
     next_tile: u32,
     peers: Vec<PeerStats>,
-    /// Our own picture is on, and our network carries no more than sound.
-    is_held_back: bool,
 }
 
 impl People {
@@ -44,7 +42,6 @@ impl People {
             tiles: HashMap::new(),
             next_tile: OWN_TILE + 1,
             peers: Vec::new(),
-            is_held_back: false,
         };
         people.update(stats);
         people.order.push(None);
@@ -54,7 +51,6 @@ impl People {
     /// Learns who is there now. Says whether other tracks are shown than before.
     pub(crate) fn update(&mut self, stats: &Stats) -> bool {
         self.peers.clone_from(&stats.peers);
-        self.is_held_back = stats.published.iter().any(|track| track.held_back);
         let peers = &self.peers;
         let is_here = |id: &Option<PeerId>| {
             id.is_none() || peers.iter().any(|it| Some(&it.peer_id) == id.as_ref())
@@ -107,10 +103,7 @@ impl People {
     /// Lists everybody as the page shows them.
     pub(crate) fn list(&self, me: &Me) -> Vec<Person> {
         let of = |id: &Option<PeerId>| match id {
-            None => Some(Person {
-                is_held_back: self.is_held_back,
-                ..myself(me)
-            }),
+            None => Some(myself(me)),
             Some(id) => {
                 let peer = self.peers.iter().find(|peer| peer.peer_id == *id)?;
                 Some(self.other(peer))
@@ -141,7 +134,6 @@ impl People {
             picture_size: size.filter(|(width, height)| *width > 0 && *height > 0),
             microphone,
             is_reconnecting: peer.state == PeerState::Reconnecting,
-            is_held_back: picture.is_some_and(|track| track.paused),
         }
     }
 }
@@ -155,7 +147,6 @@ fn myself(me: &Me) -> Person {
         picture_size: me.picture_size.filter(|_| me.camera_runs),
         microphone: me.microphone,
         is_reconnecting: false,
-        is_held_back: false,
     }
 }
 
@@ -169,7 +160,6 @@ mod tests {
             track_id: id.parse().unwrap(),
             kind,
             active,
-            paused: false,
             level_dbfs: -20.0,
             received: ReceivedStats {
                 width: 640,

@@ -1,38 +1,49 @@
-//! The two threads of a picture: one keeps the camera's time, one encodes, in as many sizes as the
-//! plan says.
+//! The two threads of a picture: one keeps the camera's time, one encodes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use snug_media::error::CodecError;
 use snug_media::source::Pacer;
-use snug_media::vp8::EncoderConfig;
+use snug_media::vp8::{Encoder, EncoderConfig};
 use snug_media::{I420Frame, VideoSource};
 use tokio::sync::mpsc;
 
 use super::counters::Numbers;
 use super::epoch::Clock;
-use super::ladder::Ladder;
 use super::live::LiveClock;
-use super::plan::{Conditions, Effort, Plan, Planner};
-use super::sender::{Encoded, What};
+use super::sender::Encoded;
 use super::slot::{Put, Slot};
-use super::steering::Steering;
 use super::stop::EndReport;
 use super::{End, Source, Stop};
 use crate::{Error, thread};
 
-/// Pictures between encoder and network, each in all its encodings: one being packetised, one
-/// behind it. More would only be delay.
+/// Encoded pictures between encoder and network: one being packetised, one behind it. More would
+/// only be delay.
 const LANE: usize = 2;
+
+/// Shortest pause between two keyframes on request. A keyframe is ten times a picture; a room
+/// full of newcomers must not make a stream of them.
+const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
+
+/// A wish for a keyframe, from any thread.
+#[derive(Debug, Default)]
+pub(super) struct Keyframes(AtomicBool);
+
+impl Keyframes {
+    pub(super) fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 /// What a picture starts with.
 pub(super) struct Start {
     pub(super) source: Box<dyn VideoSource>,
-    /// How many encodings the room knows.
-    pub(super) encodings: usize,
-    /// Of the picture in full size.
     pub(super) bitrate_bps: u32,
     pub(super) clock: Clock,
     /// When the first of it is due.
@@ -48,33 +59,30 @@ type Running = (Arc<Slot<Captured>>, mpsc::Receiver<Encoded>);
 /// Starts both threads; encoded pictures come out of the lane. Closing the slot ends the encoder.
 pub(super) fn start(
     start: Start,
-    (stop, numbers, steering): (Stop, Arc<Numbers>, Arc<Steering>),
+    (stop, numbers, keyframes): (Stop, Arc<Numbers>, Arc<Keyframes>),
 ) -> Result<Running, Error> {
     let Start {
         mut source,
-        encodings,
         bitrate_bps,
         clock,
         begin,
         report,
     } = start;
+    let (width, height) = source.size();
     let fps = 1.0 / source.frame_interval().as_secs_f64().max(1.0 / 240.0);
-    let fps = (fps.round() as u32).max(1);
-    let (lane, frames) = mpsc::channel(LANE * encodings);
+    let config = EncoderConfig::new(width, height, (fps.round() as u32).max(1), bitrate_bps);
+    let (lane, frames) = mpsc::channel(LANE);
     let slot = Arc::new(Slot::new());
     let worker = EncodeThread {
         clock,
         slot: Arc::clone(&slot),
         lane,
         numbers: Arc::clone(&numbers),
-        steering,
-        encodings,
-        bitrate_bps,
-        fps,
-        planner: Planner::default(),
-        effort: Effort::new(),
+        keyframes,
+        last_forced: None,
+        gap: false,
     };
-    worker.start(source.size(), stop.clone())?;
+    worker.start(config, stop.clone())?;
     let pictures = Arc::clone(&slot);
     let capture = thread::spawn("snug-camera", move || {
         let run = || capture(&mut *source, begin, &stop, &pictures, &numbers);
@@ -155,22 +163,20 @@ struct EncodeThread {
     slot: Arc<Slot<Captured>>,
     lane: mpsc::Sender<Encoded>,
     numbers: Arc<Numbers>,
-    steering: Arc<Steering>,
-    encodings: usize,
-    bitrate_bps: u32,
-    fps: u32,
-    planner: Planner,
-    effort: Effort,
+    keyframes: Arc<Keyframes>,
+    last_forced: Option<Instant>,
+    /// A frame was dropped: only a keyframe makes sense next.
+    gap: bool,
 }
 
 impl EncodeThread {
-    /// Starts it. What goes wrong later, in making the encoders too, ends the publication by
-    /// `stop`.
-    fn start(self, size: (u32, u32), stop: Stop) -> Result<(), Error> {
+    /// Starts it. What goes wrong later, in making the encoder too, ends the publication by `stop`.
+    fn start(self, config: EncoderConfig, stop: Stop) -> Result<(), Error> {
         let slot = Arc::clone(&self.slot);
         thread::spawn("snug-encode", move || {
-            // The codecs live and die on their thread.
-            match catch_unwind(AssertUnwindSafe(move || self.run(size))) {
+            // The codec lives and dies on its thread.
+            let run = move || Encoder::new(config).map(|encoder| self.run(encoder));
+            match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => stop.fail(snug_media::Error::from(error).into()),
                 Err(_) => stop.fail(Error::Internal("the encoder of pictures failed".into())),
@@ -180,84 +186,57 @@ impl EncodeThread {
         .map(drop)
     }
 
-    fn run(mut self, (width, height): (u32, u32)) -> Result<(), CodecError> {
-        // Whoever gives pictures that no codec takes hears it at once.
-        EncoderConfig::new(width, height, self.fps, self.bitrate_bps).check()?;
-        let mut ladder = Ladder::default();
+    fn run(mut self, mut encoder: Encoder) {
+        let mut wanted = false;
         while let Some((frame, at)) = self.slot.take() {
             if self.lane.is_closed() {
-                return Ok(());
+                return;
             }
-            let plan = self.follow(frame.height, at);
-            let scarce = self.steering.pace_bps().is_some();
-            ladder.want_keyframes(self.steering.take_keyframes(), scarce);
-            if self.lane.capacity() < plan.iter().flatten().count() {
-                // Encoding what cannot be sent would only heat the room. Encoders know nothing of
-                // this picture, so that no other one misses it.
+            wanted |= self.keyframes.take();
+            if self.lane.capacity() == 0 {
+                // Encoding what cannot be sent would only heat the room.
+                self.gap = true;
                 self.numbers.counters.frames_dropped.add(1);
                 continue;
             }
-            let started = Instant::now();
-            self.encode(&mut ladder, (&frame, at), &plan);
-            let now = Instant::now();
-            self.effort
-                .note(now.saturating_duration_since(started), now);
+            if self.gap || (wanted && self.may_force(at)) {
+                encoder.request_keyframe();
+                self.last_forced = Some(at);
+                wanted = false;
+                self.gap = false;
+            }
+            self.encode(&mut encoder, &frame, at);
         }
-        Ok(())
     }
 
-    /// Looks what is to be sent now, and says what cannot be.
-    fn follow(&mut self, rows: u32, now: Instant) -> Plan {
-        let conditions = Conditions {
-            rows,
-            encodings: self.encodings,
-            bitrate_max_bps: self.bitrate_bps,
-            budget_bps: self.steering.budget_bps(),
-            wanted: self.steering.wanted(),
-            effort: self.effort.step(),
-        };
-        let plan = self.planner.plan(&conditions, now);
-        let withheld = conditions.withheld(&plan);
-        let nothing = plan.iter().all(Option::is_none) && withheld.contains(&true);
-        self.steering.withhold(withheld, nothing);
-        plan
+    fn may_force(&self, at: Instant) -> bool {
+        self.last_forced
+            .is_none_or(|last| at.saturating_duration_since(last) >= KEYFRAME_INTERVAL_MIN)
     }
 
-    /// Encodes a picture in all sizes that are due: the best first, because whoever passes it on
-    /// shows first what comes first.
-    fn encode(&self, ladder: &mut Ladder, (frame, at): (&I420Frame, Instant), plan: &Plan) {
+    fn encode(&mut self, encoder: &mut Encoder, frame: &I420Frame, at: Instant) {
         let since_start = at.saturating_duration_since(self.clock.start());
-        ladder.show();
-        for (encoding, target) in plan.iter().enumerate().rev() {
-            let Some(target) = target else {
-                ladder.leave(encoding);
-                continue;
-            };
-            let picture = (frame, self.fps);
-            let encoded = ladder.encode((encoding, target), picture, (at, since_start));
-            let encoded = match encoded {
-                Ok(Some(encoded)) => encoded,
-                Ok(None) => continue,
-                Err(error) => {
-                    ladder.leave(encoding);
-                    self.numbers.counters.frames_dropped.add(1);
-                    tracing::warn!(%error, "a picture cannot be encoded");
-                    continue;
+        match encoder.encode(frame, since_start) {
+            Ok(Some(encoded)) => {
+                if encoded.keyframe {
+                    // A keyframe of the encoder's own serves whoever asked for one.
+                    self.last_forced = Some(at);
                 }
-            };
-            let encoded = Encoded {
-                what: What::Picture {
-                    encoding,
+                let encoded = Encoded {
+                    data: encoded.data,
                     keyframe: encoded.keyframe,
-                    temporal_layer: encoded.temporal_layer,
-                },
-                data: encoded.data,
-                at,
-            };
-            if self.lane.try_send(encoded).is_err() {
-                // What builds upon it would be of no use.
-                ladder.leave(encoding);
+                    at,
+                };
+                if self.lane.try_send(encoded).is_err() {
+                    self.gap = true;
+                    self.numbers.counters.frames_dropped.add(1);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.gap = true;
                 self.numbers.counters.frames_dropped.add(1);
+                tracing::warn!(%error, "a picture cannot be encoded");
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The order of events, with made-up instants: what each peer hears when others do something.
 
 mod layers;
-mod rate;
 mod speaking;
 
 use std::collections::BTreeMap;
