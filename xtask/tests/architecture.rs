@@ -13,19 +13,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("snug-phoenix", &[]),
     ("snug-protocol", &[]),
     ("snug-rtp", &[]),
-    ("snug-congestion", &["snug-rtp"]),
-    ("snug-sfu", &["snug-rtp", "snug-congestion"]),
+    ("snug-sfu", &["snug-rtp"]),
     ("snug-room", &["snug-protocol"]),
     ("snug-media", &["snug-rtp"]),
     (
         "snug-client",
-        &[
-            "snug-phoenix",
-            "snug-protocol",
-            "snug-rtp",
-            "snug-congestion",
-            "snug-media",
-        ],
+        &["snug-phoenix", "snug-protocol", "snug-rtp", "snug-media"],
     ),
     (
         "snug-server",
@@ -33,7 +26,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "snug-phoenix",
             "snug-protocol",
             "snug-rtp",
-            "snug-congestion",
             "snug-room",
             "snug-sfu",
         ],
@@ -62,7 +54,6 @@ const SANS_IO: &[&str] = &[
     "snug-phoenix",
     "snug-protocol",
     "snug-rtp",
-    "snug-congestion",
     "snug-room",
     "snug-sfu",
 ];

@@ -238,7 +238,8 @@ impl Published {
     }
 
     /// Tells which encoding a packet without extensions can only be, by its payload type
-    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no other track uses that type.
+    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no
+    /// other track uses that type.
     pub(crate) fn claim_by_payload_type(&self, payload_type: u8) -> Option<Claim> {
         let index = self.only_encoding()?;
         let source = self.sources.get(index)?;

@@ -35,7 +35,6 @@ pub mod pulse;
 pub mod relayed;
 pub mod scripted;
 pub mod sniffer;
-pub mod stoi;
 pub mod strip;
 mod threads;
 pub mod tone;

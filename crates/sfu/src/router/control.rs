@@ -39,8 +39,6 @@ impl Router {
                 Packet::ReceiverReport(..)
                 | Packet::SourceDescription(_)
                 | Packet::Bye(_)
-                | Packet::TransportFeedback(_)
-                | Packet::Estimate { .. }
                 | Packet::Other { .. } => {}
             }
         }
