@@ -118,6 +118,9 @@ pub struct Person {
     pub microphone: MicrophoneState,
     /// They fell silent; their place is held.
     pub is_reconnecting: bool,
+    /// Their camera is on, but the network carries no more than sound: ours from the room, or,
+    /// for the person themselves, ours to it.
+    pub is_held_back: bool,
 }
 
 /// What a person's microphone does.

@@ -39,6 +39,9 @@ pub const TEST: &[&str] = &[
     "firefox-esr",
 ];
 
+/// What forwarding is measured against.
+pub const BENCH: &[&str] = &["janus"];
+
 /// What the slow suites need: an emulated machine and what its system is made of.
 pub const SLOW: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "kmod"];
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: release builds measuring a call, or the window, on this machine.
+//! `cargo xtask bench`: release builds measured on this machine.
 
 use anyhow::Result;
 
@@ -10,26 +10,46 @@ use crate::{apt, build, fixtures, ui};
 pub fn call(options: &[&str]) -> Result<()> {
     apt::ensure(&[apt::BUILD, apt::MEDIA])?;
     fixtures::ensure()?;
-    // Not `--workspace`: the measured programs are the ones that ship, without the window.
-    run(cargo().args([
-        "build",
-        "--release",
+    measure("bench_call", options)
+}
+
+/// Measures what forwarding costs, beside Janus; `options` say how many passes.
+pub fn sfu(options: &[&str]) -> Result<()> {
+    apt::ensure(&[apt::BUILD, apt::BENCH])?;
+    measure("bench_sfu", options)
+}
+
+/// Measures what signalling costs; `options` say how many passes.
+pub fn signalling(options: &[&str]) -> Result<()> {
+    apt::ensure(&[apt::BUILD])?;
+    measure("bench_signalling", options)
+}
+
+/// Measures what sending pictures costs, beside x264 and a browser; `options` say how many passes.
+pub fn media(options: &[&str]) -> Result<()> {
+    apt::ensure(&[apt::BUILD, apt::MEDIA, apt::TEST])?;
+    fixtures::ensure()?;
+    measure("bench_media", options)
+}
+
+/// Builds the server as it ships and an example that measures it, and runs that.
+fn measure(example: &str, options: &[&str]) -> Result<()> {
+    // Not `--workspace`: the measured programs are the ones that ship, without the window. One
+    // build, so that they share what they are made of.
+    run(cargo().args(["build", "--release", "--locked"]).args([
         "--package",
         "snug-cli",
+        "--package",
+        "snug-testkit",
         "--bin",
         "snug-server",
+        "--example",
+        example,
     ]))?;
-    run(cargo()
-        .args([
-            "run",
-            "--release",
-            "--package",
-            "snug-testkit",
-            "--example",
-            "bench_call",
-            "--",
-        ])
-        .args(options))
+    let released = build::target_folder()?.join("release");
+    run(program(released.join("examples").join(example))
+        .args(options)
+        .env("SNUG_SERVER", released.join("snug-server")))
 }
 
 /// Runs the window's benchmark; `options` name the parts to run, none means all.

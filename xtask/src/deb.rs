@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::process::{program, relative, run as run_command};
+use crate::process::{program, relative, repository, run as run_command};
 use crate::{apt, build, ui};
 
 /// Builds the package, and looks at it on a clean system when asked to.
@@ -40,6 +40,7 @@ fn pack(programs: &Path) -> Result<PathBuf> {
     std::fs::write(papers.join("third-party-licences"), notices::third_party()?)?;
     let files = json!({
         "/usr/bin/snug-server": programs.join("snug-server"),
+        "/usr/lib/systemd/system/snug-server.service": repository().join("packaging/snug-server.service"),
         "/usr/share/doc/snug/copyright": papers.join("copyright"),
         "/usr/share/doc/snug/third-party-licences": papers.join("third-party-licences"),
     });

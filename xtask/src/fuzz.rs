@@ -12,7 +12,22 @@ use crate::process::{program, repository, run};
 use crate::{apt, tool};
 
 /// One a parser; each a file in `fuzz/fuzz_targets`.
-const TARGETS: &[&str] = &["phoenix_socket", "media_event", "link", "rtp", "turn"];
+const TARGETS: &[&str] = &[
+    "phoenix_socket",
+    "media_event",
+    "link",
+    "sdp",
+    "stun",
+    "turn",
+    "dtls",
+    "rtp",
+    "rtcp",
+    "twcc",
+    "vp8",
+    "jitter",
+    "router",
+    "room",
+];
 
 /// How long each target runs when nothing else is said.
 const SECONDS: u32 = 60;
@@ -23,7 +38,7 @@ const INPUT_LEN_MAX: u32 = 16 * 1024;
 /// Fuzzes one target or all; `options` are `[TARGET] [--seconds N]`.
 pub fn run_targets(options: &[&str]) -> Result<()> {
     let (targets, seconds) = parse(options)?;
-    apt::ensure(&[&["build-essential"]])?;
+    apt::ensure(&[apt::BUILD])?;
     let fuzzer = tool::install("cargo-fuzz", "0.13.2")?;
     for target in targets {
         println!("Fuzzing {target} for {seconds} s");

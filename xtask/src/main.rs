@@ -45,6 +45,9 @@ Usage: cargo xtask COMMAND
                  --slow adds the slow suites.
   check          The quick part of test: format, lints, architecture, unit tests of the cores, UI.
   bench call     Measure a call on this machine (release build). Figures: docs/benchmarks.md.
+  bench sfu      What forwarding costs, beside Janus and the least it can cost; [PASSES].
+  bench signalling  What joining, words and waiting sockets cost; [PASSES].
+  bench media    What sending pictures costs, beside x264; [PASSES].
   deb            Build the package for Debian (release build). --check also installs it on a clean
                  system in a folder and starts it there (as root); --check FILE checks that one.
   bench window   Measure the window: first paint, joining, idle costs, how many tiles.
@@ -66,6 +69,9 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::run(options),
         ["check"] => test::check(),
         ["bench", "call", options @ ..] => bench::call(options),
+        ["bench", "sfu", options @ ..] => bench::sfu(options),
+        ["bench", "signalling", options @ ..] => bench::signalling(options),
+        ["bench", "media", options @ ..] => bench::media(options),
         ["deb", options @ ..] => deb::run(options),
         ["bench", "window", options @ ..] => bench::window(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),

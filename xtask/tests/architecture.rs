@@ -13,12 +13,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("snug-phoenix", &[]),
     ("snug-protocol", &[]),
     ("snug-rtp", &[]),
-    ("snug-sfu", &["snug-rtp"]),
+    ("snug-congestion", &["snug-rtp"]),
+    ("snug-sfu", &["snug-rtp", "snug-congestion"]),
     ("snug-room", &["snug-protocol"]),
     ("snug-media", &["snug-rtp"]),
     (
         "snug-client",
-        &["snug-phoenix", "snug-protocol", "snug-rtp", "snug-media"],
+        &[
+            "snug-phoenix",
+            "snug-protocol",
+            "snug-rtp",
+            "snug-congestion",
+            "snug-media",
+        ],
     ),
     (
         "snug-server",
@@ -26,6 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "snug-phoenix",
             "snug-protocol",
             "snug-rtp",
+            "snug-congestion",
             "snug-room",
             "snug-sfu",
         ],
@@ -54,6 +62,7 @@ const SANS_IO: &[&str] = &[
     "snug-phoenix",
     "snug-protocol",
     "snug-rtp",
+    "snug-congestion",
     "snug-room",
     "snug-sfu",
 ];

@@ -224,6 +224,25 @@ mod tests {
         }
     }
 
+    /// What systemd is told to start has to be what this program understands.
+    #[test]
+    fn the_unit_of_systemd_starts_a_server() {
+        let unit = include_str!("../../../packaging/snug-server.service");
+        let start = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart="));
+        let program = Program::try_parse_from(start.unwrap().split(' ')).unwrap();
+        let Command::Serve(arguments) = program.command else {
+            panic!("{start:?}")
+        };
+        assert_eq!(arguments.port, 7684);
+        assert_eq!(arguments.data, Some("/var/lib/snug-server".into()));
+        assert!(
+            unit.lines()
+                .any(|line| line == "StateDirectory=snug-server")
+        );
+    }
+
     #[test]
     fn arguments_are_consistent() {
         use clap::CommandFactory;

@@ -32,7 +32,7 @@ pub use options::{JoinOptions, JoinStep, Timeouts};
 pub use output::{EncodedPicture, Form, FrameSink, PictureSink, SoundSink, Watched};
 pub use participant::Participant;
 pub use stats::{
-    ConnectionState, DropStats, PeerState, PeerStats, PublishedStats, ReceivedStats, SentStats,
-    Stats, TrackStats,
+    ConnectionState, DropStats, EncodingStats, PeerState, PeerStats, PublishedStats, ReceivedStats,
+    SentStats, Stats, TrackStats,
 };
 pub use transport::Kind;

@@ -43,6 +43,8 @@ pub struct Watched {
     pub track: TrackId,
     /// How.
     pub form: Form,
+    /// Rows of pixels that it is shown in: a room sends no more than that needs.
+    pub rows: u16,
 }
 
 /// How pictures are wanted.

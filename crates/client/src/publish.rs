@@ -15,14 +15,18 @@
 mod audio;
 mod counters;
 mod epoch;
+mod ladder;
 mod live;
 mod packetize;
+mod plan;
 mod sender;
 mod slot;
+mod steering;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod video;
+mod voice;
 
 use std::sync::Arc;
 
@@ -35,9 +39,11 @@ pub(crate) use counters::Numbers;
 pub(crate) use epoch::Epoch;
 pub(crate) use sender::Sending;
 use slot::Slot;
+pub(crate) use steering::Steering;
 use stop::EndReport;
 pub(crate) use stop::{Fate, Stop};
-use video::{Captured, Keyframes};
+use video::Captured;
+pub(crate) use voice::left_for_pictures;
 
 /// A camera, a microphone, or a file or test signal in their place.
 pub(crate) enum Source {
@@ -63,7 +69,11 @@ pub(crate) struct Destination {
     pub(crate) track: LocalTrack,
     /// Its numbers on the wire so far.
     pub(crate) numbers: Arc<Numbers>,
-    /// Bits per second to aim at.
+    /// What is said of it while it runs.
+    pub(crate) steering: Arc<Steering>,
+    /// How many encodings of a picture are sent at most.
+    pub(crate) encodings: usize,
+    /// Bits per second to aim at where nothing is in the way.
     pub(crate) bitrate_bps: u32,
     /// What is still being sent of the source before it.
     pub(crate) after: Option<Sending>,
@@ -100,8 +110,6 @@ pub(crate) struct Publication {
     slot: Option<Arc<Slot<Captured>>>,
     /// Taken when stopped in good order.
     sending: Option<Sending>,
-    numbers: Arc<Numbers>,
-    keyframes: Arc<Keyframes>,
 }
 
 impl Publication {
@@ -120,10 +128,11 @@ impl Publication {
         let Destination {
             track,
             numbers,
+            steering,
+            encodings,
             bitrate_bps,
             after,
         } = to;
-        let keyframes = Arc::new(Keyframes::default());
         let stop = Stop::default();
         let kind = source.kind();
         let clock = epoch.clock(kind, numbers.base);
@@ -136,12 +145,13 @@ impl Publication {
             Source::Video(source) => {
                 let start = video::Start {
                     source,
+                    encodings,
                     bitrate_bps,
                     clock,
                     begin,
                     report,
                 };
-                let shared = (stop.clone(), Arc::clone(&numbers), Arc::clone(&keyframes));
+                let shared = (stop.clone(), Arc::clone(&numbers), Arc::clone(&steering));
                 let (slot, frames) = video::start(start, shared)?;
                 (Some(slot), frames)
             }
@@ -152,29 +162,24 @@ impl Publication {
                     begin,
                     report,
                 };
-                (None, audio::start(start, stop.clone(), &numbers)?)
+                (
+                    None,
+                    audio::start(start, stop.clone(), (&numbers, &steering))?,
+                )
             }
         };
-        let sending = sender::spawn(track, frames, (clock, Arc::clone(&numbers)), after);
+        let sending = sender::spawn(track, frames, (clock, numbers, steering), after);
         Ok(Self {
             number,
             stop,
             slot,
             sending: Some(sending),
-            numbers,
-            keyframes,
         })
     }
 
     /// Which publication this is.
     pub(crate) fn number(&self) -> u64 {
         self.number
-    }
-
-    /// Makes the next picture a keyframe; asked too often, a later one.
-    pub(crate) fn request_keyframe(&self) {
-        self.numbers.counters.keyframe_requests.add(1);
-        self.keyframes.request();
     }
 
     /// Asks for the end, and what is to become of the source. Waits for nothing: what is encoded

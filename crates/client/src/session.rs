@@ -13,12 +13,12 @@ mod answer;
 mod negotiation;
 mod roster;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 use snug_protocol::{
     Bitrates, ClientEvent, EndpointMetadata, PeerId, PresenceState, SdpAnswer, SdpOffer,
-    ServerEvent, TrackId, TrackMetadata, TrackSource, TurnServer,
+    ServerEvent, TrackId, TrackMetadata, TrackSource, TurnServer, Variant,
 };
 
 use crate::Kind;
@@ -56,7 +56,12 @@ pub(crate) enum Output {
     /// We are in: tracks can be published from now on.
     Ready(PeerId),
     /// Our own track is negotiated: send it.
-    Start(TrackId),
+    Start {
+        /// Which one.
+        track: TrackId,
+        /// Whether the room takes several encodings of it.
+        simulcast: bool,
+    },
     /// Media section `mid` carries this track of another peer from now on.
     Receive {
         /// Name of the section.
@@ -90,11 +95,13 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 struct LocalTrack {
     source: TrackSource,
-    bitrate_bps: u64,
+    bitrates: Bitrates,
     active: bool,
     /// The room has been told of it.
     offered: bool,
     started: bool,
+    /// Encodings that the room was told to do without.
+    withheld: BTreeSet<Variant>,
 }
 
 /// A session in one room, from `connect` to its end.
@@ -157,15 +164,16 @@ impl Session {
         &mut self,
         track: TrackId,
         source: TrackSource,
-        bitrate_bps: u64,
+        bitrates: Bitrates,
         active: bool,
     ) {
         let local = LocalTrack {
             source,
-            bitrate_bps,
+            bitrates,
             active,
             offered: false,
             started: false,
+            withheld: BTreeSet::new(),
         };
         self.local.insert(track, local);
         self.ask();
@@ -179,6 +187,28 @@ impl Session {
         let changed = std::mem::replace(&mut track.active, active) != active;
         if changed && track.offered {
             self.outputs.push_back(announce(id, track));
+        }
+    }
+
+    /// Says which encodings of a track of ours cannot be sent now, so that the room shows others
+    /// at once instead of waiting for them.
+    pub(crate) fn withhold(&mut self, id: &TrackId, withheld: &BTreeSet<Variant>) {
+        let Some(track) = self.local.get_mut(id).filter(|track| track.started) else {
+            return;
+        };
+        let before = std::mem::replace(&mut track.withheld, withheld.clone());
+        let gone = withheld
+            .difference(&before)
+            .map(|encoding| (encoding, true));
+        let back = before
+            .difference(withheld)
+            .map(|encoding| (encoding, false));
+        for (encoding, is_gone) in gone.chain(back) {
+            let (track_id, encoding) = (id.clone(), *encoding);
+            self.outputs.push_back(Output::Send(match is_gone {
+                true => ClientEvent::DisableTrackEncoding { track_id, encoding },
+                false => ClientEvent::EnableTrackEncoding { track_id, encoding },
+            }));
         }
     }
 
@@ -313,8 +343,10 @@ impl Session {
             offer
                 .track_id_to_track_metadata
                 .insert(id.clone(), metadata(track));
-            let bitrate = Bitrates::Total(track.bitrate_bps);
-            offer.track_id_to_track_bitrates.insert(id.clone(), bitrate);
+            let bitrates = track.bitrates.clone();
+            offer
+                .track_id_to_track_bitrates
+                .insert(id.clone(), bitrates);
         }
         self.outputs
             .push_back(Output::Send(ClientEvent::SdpOffer(offer)));
@@ -336,7 +368,10 @@ impl Session {
             if let Some(local) = self.local.get_mut(track) {
                 if section.accepted && !local.started {
                     local.started = true;
-                    self.outputs.push_back(Output::Start(track.clone()));
+                    self.outputs.push_back(Output::Start {
+                        track: track.clone(),
+                        simulcast: section.simulcast,
+                    });
                 }
             } else if section.accepted
                 && !self

@@ -15,6 +15,8 @@ pub struct Stats {
     pub connection: ConnectionState,
     /// Seconds since joining.
     pub elapsed_s: f64,
+    /// Bits per second that our way to the room is believed to carry; 0 while nothing is known.
+    pub uplink_bps: u64,
     /// Everybody else in the room.
     pub peers: Vec<PeerStats>,
     /// Our own tracks.
@@ -71,6 +73,9 @@ pub struct TrackStats {
     pub kind: Kind,
     /// Whether it carries anything: false while muted or switched off.
     pub active: bool,
+    /// Whether its pictures are held back, because our way from the room carries no more than
+    /// sound.
+    pub paused: bool,
     /// How loud it was played over the last tenth of a second, in dBFS from -100 (silent) to 0.
     /// Pictures are silent.
     pub level_dbfs: f32,
@@ -113,9 +118,25 @@ pub struct PublishedStats {
     pub kind: Kind,
     /// Whether it carries anything: false while muted or switched off.
     pub active: bool,
+    /// Whether it is held back although it is on, because the network carries no more than sound.
+    pub held_back: bool,
     /// What was sent of it.
     #[serde(flatten)]
     pub sent: SentStats,
+    /// The same for each encoding of a picture that is sent in several, the least first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub encodings: Vec<EncodingStats>,
+}
+
+/// What was sent of one encoding of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct EncodingStats {
+    /// Its name in the session description.
+    pub rid: &'static str,
+    /// Encoded frames sent.
+    pub frames_sent: u64,
+    /// Payload bytes sent.
+    pub bytes_sent: u64,
 }
 
 /// What was sent of one track.

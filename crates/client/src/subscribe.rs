@@ -13,7 +13,7 @@ mod video;
 mod view;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -185,8 +185,9 @@ impl Subscriber {
         self.send(Message::Report { ssrc, ntp, rtp });
     }
 
-    /// Lists the others with what was received of their tracks.
-    pub(crate) fn stats(&self, roster: &Roster) -> Stats {
+    /// Lists the others with what was received of their tracks; of those that are `paused` nothing
+    /// comes at present.
+    pub(crate) fn stats(&self, roster: &Roster, paused: &BTreeSet<TrackId>) -> Stats {
         let snapshot = self.snapshot.borrow();
         let track = |(id, kind, active): (&TrackId, _, _)| {
             let known = snapshot.get(id).copied();
@@ -195,6 +196,7 @@ impl Subscriber {
                 track_id: id.clone(),
                 kind,
                 active,
+                paused: paused.contains(id),
                 level_dbfs,
                 received,
             }

@@ -16,6 +16,7 @@ mod fingerprint;
 mod local_track;
 mod relay;
 mod runtime;
+mod uplink;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use webrtc::peer_connection::{
 };
 
 pub(crate) use feedback::Feedback;
-pub(crate) use local_track::{LocalTrack, MediaPacket};
+pub(crate) use local_track::{AudioLevel, LocalTrack, MediaPacket, RIDS};
 
 use answer::with_track_names;
 use engine::LocalAddress;
@@ -42,6 +43,8 @@ use feedback::FeedbackTap;
 use fingerprint::Announced;
 use relay::Relays;
 use runtime::Tasks;
+use uplink::Numbering;
+pub(crate) use uplink::{Estimate, Uplink};
 
 /// Room for state changes and new tracks between two looks of the participant: a room of a
 /// hundred people starts two hundred tracks at once.
@@ -107,6 +110,7 @@ pub(crate) struct Transport {
     announced: Option<Announced>,
     relays: Relays,
     feedback_dropped: Arc<AtomicU64>,
+    uplink: Uplink,
     // Last, so that the tasks end after the connection is let go.
     _tasks: Tasks,
 }
@@ -123,6 +127,8 @@ impl Transport {
         let (feedback_lane, feedback) = mpsc::channel(feedback::LANE);
         let feedback_dropped = Arc::new(AtomicU64::new(0));
         let tap = FeedbackTap::new(feedback_lane, Arc::clone(&feedback_dropped));
+        let uplink = Uplink::default();
+        let interceptors = (tap, Numbering::new(uplink.clone()));
         let address = LocalAddress::new(signalling);
         let tasks = Tasks::default();
         let relays = Relays::default();
@@ -131,7 +137,7 @@ impl Transport {
             connected: relays.connected(),
         });
         let runtime = tasks.runtime(relays.in_use());
-        let connection = engine::build(address.clone(), handler, tap, runtime).await?;
+        let connection = engine::build(address.clone(), handler, interceptors, runtime).await?;
         let transport = Self {
             connection,
             address,
@@ -139,19 +145,21 @@ impl Transport {
             announced: None,
             relays,
             feedback_dropped,
+            uplink,
             _tasks: tasks,
         };
         Ok((transport, TransportLanes { events, feedback }))
     }
 
     /// Adds a sending section for a track of `kind` in `stream`; it is negotiated by the next
-    /// offer.
+    /// offer. With `simulcast` it offers several encodings.
     pub(crate) async fn publish(
         &self,
         kind: Kind,
         stream: &str,
+        simulcast: bool,
     ) -> Result<LocalTrack, TransportError> {
-        Ok(LocalTrack::add(&*self.connection, kind, stream).await?)
+        Ok(LocalTrack::add(&*self.connection, kind, stream, simulcast).await?)
     }
 
     /// Reaches the other side through these relays only, from the next offer on that gathers:
@@ -265,6 +273,11 @@ impl Transport {
     /// the next offer has to restart ICE.
     pub(crate) fn move_to(&self, signalling: SocketAddr) -> bool {
         self.address.set(signalling)
+    }
+
+    /// What is known of the way to the server.
+    pub(crate) fn uplink(&self) -> &Uplink {
+        &self.uplink
     }
 
     /// How many control packets found the lane full.

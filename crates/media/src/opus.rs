@@ -7,6 +7,8 @@ use crate::frame::SAMPLE_RATE;
 
 /// Samples in one packet: 20 ms.
 pub const PACKET_SAMPLES: usize = 960;
+/// Samples of packets that are made: 10, 20, 40 or 60 ms.
+const PACKET_LENGTHS: [usize; 4] = [480, 960, 1920, 2880];
 /// Samples in the longest packet that Opus allows: 120 ms (RFC 6716 section 2.1.4).
 pub const PACKET_SAMPLES_MAX: usize = 5760;
 /// Bytes in the longest packet taken or made: one frame is at most 1275 (RFC 6716 section 3.2.1) and
@@ -63,7 +65,7 @@ impl EncoderConfig {
     }
 }
 
-/// Encodes 20 ms at a time.
+/// Encodes a packet at a time.
 #[derive(Debug)]
 pub struct Encoder {
     inner: lib::Encoder,
@@ -141,17 +143,24 @@ impl Encoder {
             .map_err(failed)
     }
 
-    /// Encodes 20 ms of sound into `out` and gives the length of the packet in bytes.
+    /// Encodes sound into `out` and gives the length of the packet in bytes: 10, 20, 40 or 60 ms of
+    /// it, from call to call as it suits. Longer packets cost less on thin links, and come later.
     ///
     /// With DTX, a packet of 1 or 2 bytes stands for silence and need not be sent.
     ///
     /// # Errors
-    /// [`CodecError::Library`] when libopus fails.
+    /// [`CodecError::Setting`] for another length, [`CodecError::Library`] when libopus fails.
     pub fn encode(
         &mut self,
-        samples: &[f32; PACKET_SAMPLES],
+        samples: &[f32],
         out: &mut [u8; PACKET_BYTES_MAX],
     ) -> Result<usize, CodecError> {
+        if !PACKET_LENGTHS.contains(&samples.len()) {
+            return Err(CodecError::Setting {
+                setting: "samples of an audio packet",
+                value: samples.len() as i64,
+            });
+        }
         self.inner.encode_float(samples, out).map_err(failed)
     }
 
@@ -242,22 +251,27 @@ pub fn packet_samples(packet: &[u8]) -> Option<usize> {
 
 /// Tells whether a packet carries a copy of the one before it (LBRR flag, RFC 6716 section 4.2.4).
 ///
-/// Looks at packets of one 20 ms mono frame or shorter, which is what calls send; says no to others.
+/// Looks at packets of one mono frame up to 60 ms, which is what calls send; says no to others.
 #[must_use]
 pub fn has_fec(packet: &[u8]) -> bool {
     let [toc, first, ..] = packet else {
         return false;
     };
-    // Configurations 0 to 15 contain the SILK layer, the only one with copies.
+    // Configurations 0 to 15 contain the SILK layer, the only one with copies; 0 to 11 are of 10,
+    // 20, 40 and 60 ms, 12 to 15 of 10 and 20.
     let config = toc >> 3;
     let single_frame = toc & 0b11 == 0;
     let stereo = toc & 0b100 != 0;
-    let frame_up_to_20_ms = matches!(config, 0 | 1 | 4 | 5 | 8 | 9 | 12..=15);
-    if !single_frame || stereo || !frame_up_to_20_ms {
+    if !single_frame || stereo || config > 15 {
         return false;
     }
-    // The SILK header of a 20 ms mono frame is two bits with even odds: VAD, then LBRR.
-    first & 0x40 != 0
+    // The SILK header of a mono frame begins with bits of even odds: VAD for each 20 ms, then LBRR.
+    let lbrr = match (config, config % 4) {
+        (0..=11, 2) => 0x20,
+        (0..=11, 3) => 0x10,
+        _ => 0x40,
+    };
+    first & lbrr != 0
 }
 
 fn check_length(out: &[f32]) -> Result<(), CodecError> {
@@ -346,6 +360,30 @@ mod tests {
         assert!(!plain.iter().any(|p| has_fec(p)));
         assert_eq!(packet_samples(&[]), None);
         assert!(!has_fec(&[]) && !has_fec(&[0x78]));
+    }
+
+    #[test]
+    fn longer_packets_carry_copies_too() {
+        // A voice that rises and falls: libopus copies only what sounds like one.
+        let voice = |n: u32| {
+            let t = f64::from(n) / 48_000.0;
+            let loud = 0.2 + 0.2 * (TAU * 3.0 * t).sin();
+            (loud * (TAU * (150.0 * t + 40.0 * t * t)).sin()) as f32
+        };
+        let long: Vec<f32> = (0..144_000).map(voice).collect();
+        for samples in [1920, 2880] {
+            let mut encoder = Encoder::new(EncoderConfig::default()).unwrap();
+            encoder.set_bitrate(24_000).unwrap();
+            let mut out = [0; PACKET_BYTES_MAX];
+            let mut copies = 0;
+            for part in long.chunks_exact(samples) {
+                let bytes = encoder.encode(part, &mut out).unwrap();
+                assert_eq!(packet_samples(&out[..bytes]), Some(samples));
+                copies += usize::from(has_fec(&out[..bytes]));
+            }
+            assert!(copies > 0, "{samples}");
+            assert!(encoder.encode(&long[..1000], &mut out).is_err());
+        }
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct EncodedFrame {
     pub data: Bytes,
     /// Whether it can be decoded without any picture before it.
     pub keyframe: bool,
+    /// The temporal layer that it belongs to (RFC 7741 section 4.2): 0 for a picture that later ones
+    /// build upon, 1 for one that may be left out.
+    pub temporal_layer: u8,
 }
 
 /// Reads what the first bytes of a VP8 frame say about it (RFC 6386 section 9.1).

@@ -70,7 +70,8 @@ fn send_audio(network: &mut Network, random: &mut StdRng, sound: impl Fn(u64) ->
     let mut encoder = opus::Encoder::new(opus::EncoderConfig::default()).unwrap();
     let mut packet = [0; opus::PACKET_BYTES_MAX];
     for n in 0..SECONDS * 50 {
-        let samples = std::array::from_fn(|i| sound(n * 960 + i as u64));
+        let samples: [f32; opus::PACKET_SAMPLES] =
+            std::array::from_fn(|i| sound(n * 960 + i as u64));
         let bytes = encoder.encode(&samples, &mut packet).unwrap();
         let sent_ms = n * 20 + 20;
         if n % 50 == 49 {

@@ -14,6 +14,8 @@ pub enum ReasonCode {
     UnmatchedTopic,
     /// One socket asked for more channels than allowed; the code is Phoenix's own.
     TooManyChannels,
+    /// Too many joins came from one address within a moment.
+    TooManyJoins,
     /// The server hosts listed rooms only, and this is none of them.
     NoSuchRoom,
     /// The host closed the room while people were in it.
@@ -57,6 +59,11 @@ const TABLE: &[(ReasonCode, &str, &str)] = &[
         ReasonCode::TooManyChannels,
         "too many channels joined",
         "This program is in too many rooms at once. Leave one of them.",
+    ),
+    (
+        ReasonCode::TooManyJoins,
+        "too_many_joins",
+        "Too many people are joining from this network at once. Try again in a moment.",
     ),
     (
         ReasonCode::NoSuchRoom,
@@ -153,7 +160,8 @@ mod tests {
             FailedToStartRoom => Some(JoinCrashed),
             JoinCrashed => Some(UnmatchedTopic),
             UnmatchedTopic => Some(TooManyChannels),
-            TooManyChannels => Some(NoSuchRoom),
+            TooManyChannels => Some(TooManyJoins),
+            TooManyJoins => Some(NoSuchRoom),
             NoSuchRoom => Some(RoomClosed),
             RoomClosed => Some(RoomFull),
             RoomFull => Some(ServerFull),

@@ -1,10 +1,12 @@
 //! RTCP: reading compound packets and writing them (RFC 3550 section 6, RFC 4585, RFC 5104).
 //!
-//! What has no view here (transport-wide feedback, REMB, extended reports) comes out as
-//! [`Packet::Other`] with its body, so that a caller can hand it to another parser.
+//! What has no view here (extended reports) comes out as [`Packet::Other`] with its body, so that
+//! a caller can hand it to another parser.
 
+mod transport;
 mod write;
 
+pub use transport::{ArrivalTime, Arrived, STATUSES_MAX, TransportFeedback};
 pub use write::Writer;
 
 use crate::{Error, NtpTime, RtpTime, SequenceNumber};
@@ -63,6 +65,15 @@ pub enum Packet<'a> {
     FullIntraRequest(FullIntraRequest<'a>),
     /// A generic negative acknowledgement (RFC 4585 section 6.2.1).
     Nack(Nack<'a>),
+    /// Transport-wide feedback.
+    TransportFeedback(TransportFeedback<'a>),
+    /// A receiver's estimate of what its way carries (draft-alvestrand-rmcat-remb-03).
+    Estimate {
+        /// Who estimates.
+        sender_ssrc: u32,
+        /// Bits a second.
+        bitrate: u64,
+    },
     /// Anything else, unread.
     Other {
         /// The packet type.
@@ -321,6 +332,10 @@ impl<'a> Raw<'a> {
                     pairs,
                 }))
             }
+            (TRANSPORT_FEEDBACK, transport::TRANSPORT_WIDE_FORMAT) => Ok(
+                Packet::TransportFeedback(TransportFeedback::parse(self.body)?),
+            ),
+            (PAYLOAD_FEEDBACK, APPLICATION_FORMAT) if self.is_estimate() => self.estimate(),
             (PAYLOAD_FEEDBACK, PLI_FORMAT) => {
                 let (sender_ssrc, media_ssrc, _) = self.feedback()?;
                 Ok(Packet::PictureLoss {
@@ -342,6 +357,22 @@ impl<'a> Raw<'a> {
                 body: self.body,
             }),
         }
+    }
+
+    /// Tells whether application layer feedback is the one that this crate knows.
+    fn is_estimate(&self) -> bool {
+        self.body.get(8..12) == Some(b"REMB")
+    }
+
+    fn estimate(&self) -> Result<Packet<'a>, Error> {
+        let (sender_ssrc, _, rest) = self.feedback()?;
+        let word = word(rest.first_chunk::<8>().ok_or(Error::TooShort)?, 4);
+        let (exponent, mantissa) = (word >> 18 & 0x3F, u64::from(word & 0x3_FFFF));
+        Ok(Packet::Estimate {
+            sender_ssrc,
+            // More than 64 bits mean more than any way carries.
+            bitrate: mantissa.saturating_mul(1 << exponent),
+        })
     }
 
     fn ssrc(&self) -> Result<(u32, &'a [u8]), Error> {
@@ -463,7 +494,8 @@ mod tests {
                     Packet::Bye(bye) => bye.ssrcs().count(),
                     Packet::FullIntraRequest(request) => request.entries().count(),
                     Packet::Nack(nack) => nack.sequences().count(),
-                    Packet::PictureLoss { .. } | Packet::Other { .. } => 0,
+                    Packet::TransportFeedback(feedback) => feedback.arrivals().count(),
+                    Packet::PictureLoss { .. } | Packet::Estimate { .. } | Packet::Other { .. } => 0,
                 };
             }
         }

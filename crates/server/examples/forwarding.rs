@@ -26,7 +26,7 @@ use rtc_stun::message::{BINDING_REQUEST, Message, Setter as _};
 use snug_rtp::{Fields, RtpTime, SequenceNumber, write_packet};
 use snug_server::transport::{
     Encoding, ExtensionIds, IceCredentials, Kind, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
-    Transport, TransportCommand, TransportConfig, TransportEvent,
+    Transport, TransportCommand, TransportConfig, TransportEvent, View,
 };
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -193,6 +193,7 @@ fn set_media(transport: &Transport, guest: &Guest, is_publisher: bool) {
         rtx_payload_type: None,
         extensions,
         target: None,
+        view: View::default(),
     };
     let (publish, subscribe) = if is_publisher {
         (vec![publish], vec![])

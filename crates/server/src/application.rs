@@ -1,7 +1,7 @@
 //! What is served on every socket: the rooms, and the statistics.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use rand::Rng as _;
 use serde_json::json;
@@ -13,6 +13,7 @@ use snug_protocol::{
 use snug_room::{Admission, Joiner};
 use tokio::sync::oneshot;
 
+use crate::joins::Joins;
 use crate::peer_channel::{PeerChannel, PeerCommand, PeerInfo};
 use crate::registry::Rooms;
 use crate::room_task::{Newcomer, RoomHandle, RoomMessage};
@@ -31,6 +32,7 @@ pub(crate) struct RoomApplication {
     rooms: Rooms,
     turn_servers: Arc<TurnServers>,
     stats: Stats,
+    joins: Arc<Joins>,
 }
 
 /// One joined topic.
@@ -50,6 +52,7 @@ impl RoomApplication {
             rooms,
             turn_servers,
             stats,
+            joins: Arc::default(),
         }
     }
 
@@ -73,6 +76,10 @@ impl RoomApplication {
         name: &RoomName,
         params: &JoinParams,
     ) -> Result<(RoomHandle, Admission), ReasonCode> {
+        let ip = join.connection.remote.ip();
+        if !self.joins.admit(ip, Instant::now()) {
+            return Err(ReasonCode::TooManyJoins);
+        }
         for _ in 0..TRIES {
             let (room, lease) = self.rooms.look_up_or_start(name.clone()).await?;
             let (reply, answer) = oneshot::channel();
@@ -227,7 +234,6 @@ fn snug_reply(admission: &Admission) -> Option<SnugReply> {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Instant;
 
     use serde_json::value::to_raw_value;
 

@@ -31,6 +31,7 @@ use crate::socket::ConnectionInfo;
 use crate::transport::StreamHandle;
 use crate::{Counters, Error};
 use admission::Admission;
+pub(crate) use admission::{Group, OPEN_PER_ADDRESS_MAX};
 pub(crate) use connection::Peer;
 
 /// Bounds all connections: three times the 5,000 sockets that a server is measured with. More

@@ -4,18 +4,22 @@
 //! rules. [`Offer`] reads a session description, [`Answer`] writes one. Everything here is plain
 //! data: no tokio, no sockets, no clock.
 
+mod agreed;
 mod answer;
 mod attributes;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod offer;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use agreed::{Agreed, OwnTrack, Wanted};
 pub(crate) use answer::{Answer, Candidates};
 #[cfg(test)]
 use offer::SDP_BYTES_MAX;
 pub(crate) use offer::{Direction, Offer, OfferError, Section};
-pub(crate) use state::{Agreed, Negotiation, OwnTrack, Wanted};
+pub(crate) use state::Negotiation;
 
 /// How many media sections one session description may hold: every track of a full room, and the
 /// peer's own. Each costs a few hundred bytes in every answer.

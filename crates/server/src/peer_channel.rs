@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use snug_phoenix::Payload;
 use snug_phoenix::server::{Channel, Flow, Outbox, Terminate};
-use snug_protocol::{ClientEvent, MEDIA_EVENT};
+use snug_protocol::{ClientEvent, MEDIA_EVENT, SNUG_EVENT, SnugEvent};
 use snug_room::Seat;
 
 use crate::negotiation::Offer;
@@ -66,6 +66,10 @@ impl Channel for PeerChannel {
     type Info = PeerInfo;
 
     fn handle_in(&mut self, event: &str, payload: Payload, out: &mut Outbox<PeerCommand>) -> Flow {
+        if event == SNUG_EVENT {
+            self.handle_snug(&payload, out);
+            return Flow::Continue;
+        }
         let media_event = payload.as_json().filter(|_| event == MEDIA_EVENT);
         let Some(Ok(MediaEvent { data })) = media_event.map(serde_json::from_str) else {
             return Flow::Crash;
@@ -138,6 +142,19 @@ impl PeerChannel {
             seat,
             speech: Speech::default(),
             sections_asked: 0,
+        }
+    }
+
+    /// Takes what only Snug programs say; what is not known is ignored.
+    fn handle_snug(&mut self, payload: &Payload, out: &mut Outbox<PeerCommand>) {
+        let text = payload.as_json().unwrap_or_default();
+        let heard = self.speech.handle_snug_word(text.len(), Instant::now());
+        if let Some(until) = heard.rest_until {
+            out.command(PeerCommand::Rest(until));
+        }
+        if let SnugEvent::TileHeights { heights } = SnugEvent::from_payload(text) {
+            let (seat, said) = (self.seat.clone(), Said::TileHeights(heights));
+            self.command(RoomMessage::Said { seat, said }, out);
         }
     }
 

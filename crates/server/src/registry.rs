@@ -98,6 +98,15 @@ impl Rooms {
         room.send(RoomMessage::Kick { peer, reply }).await && answer.await.unwrap_or(false)
     }
 
+    /// Makes the task of a room panic. Returns false when there is no such room.
+    pub async fn crash(&self, name: RoomName) -> bool {
+        let running = self.ask(|reply| Request::Find { name, reply }).await;
+        match running.flatten() {
+            Some(room) => room.send(RoomMessage::Crash).await,
+            None => false,
+        }
+    }
+
     /// Returns how many rooms there are.
     pub async fn count(&self) -> usize {
         self.ask(|reply| Request::Count { reply })

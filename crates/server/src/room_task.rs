@@ -4,8 +4,8 @@
 //! - The task only carries messages in and actions out; every decision is [`Call`]'s.
 //! - It never waits for a peer: a full mailbox closes that peer's socket. It never waits for the
 //!   media plane either: commands that do not fit are kept in order and tried again.
-//! - When it ends for whatever reason, a panic included, its peers' channels are closed: nobody
-//!   sits in a room that is no longer there.
+//! - When it ends for whatever reason its peers' channels do too: nobody sits in a room that is no
+//!   longer there. After a panic they end by `phx_error`, on which clients join again.
 //! - What one peer says never takes the room with it: a panic over it puts that peer out alone.
 //! - When the media plane is lost, it ends for everybody and says so: nobody sits in a room
 //!   where nothing can be seen or heard.
@@ -104,6 +104,8 @@ pub(crate) enum RoomMessage {
         /// Why.
         reason: ReasonCode,
     },
+    /// The room's task panics, as by a defect. Only tests say this.
+    Crash,
 }
 
 /// Reaches a room. Cheap to clone; it may be gone by the time something is sent.
@@ -275,6 +277,7 @@ impl RoomTask {
                 }
             }
             RoomMessage::Close { reason } => self.call.handle_close(reason, now),
+            RoomMessage::Crash => panic!("as a defect would"),
             RoomMessage::SocketLost { seat } => {
                 self.note_sockets(now);
                 self.links.close(&seat);
@@ -455,8 +458,13 @@ impl Link {
 
 impl Drop for Links {
     fn drop(&mut self) {
+        // After a panic clients shall join again by themselves; they find a clean room.
+        let how = match std::thread::panicking() {
+            true => HangUp::Crash,
+            false => HangUp::Close,
+        };
         for link in self.open.values() {
-            link.hang_up(HangUp::Close);
+            link.hang_up(how);
         }
     }
 }

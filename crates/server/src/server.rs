@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use crate::application::RoomApplication;
 use crate::http::{Gate, Health, health_route, site, socket_route};
 use crate::listener::Listener;
+use crate::metrics::metrics_route;
 use crate::registry::{RegistryTask, Rooms};
 use crate::room_task::{Keys, Site, Surroundings};
 use crate::socket::SocketOptions;
 use crate::stats::StatsTask;
 use crate::transport::{self, Transport, TransportConfig, TransportHandle};
 use crate::turn_servers::TurnServers;
-use crate::{Config, Error, Identity, OriginRules, machine_name, tls};
+use crate::{Config, Counters, Error, Identity, OriginRules, machine_name, tls};
 
 /// Where sockets of rooms are served, as in every Phoenix application.
 const SOCKET_PATH: &str = "/socket";
@@ -72,12 +73,14 @@ impl Server {
             transport: transport.handle(),
         };
         let listener = listener.with_turn(transport.handle().streams());
+        let (doors, media) = (listener.counters(), transport.shared_counters());
         let (registry, rooms) = RegistryTask::new(config.rooms, around);
         let (telling, stats) = StatsTask::new(rooms.clone(), transport.shared_counters());
         let application = RoomApplication::new(rooms.clone(), turn_servers, stats);
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
-            .merge(health_of(rooms.clone(), transport.handle()));
+            .merge(health_of(rooms.clone(), transport.handle()))
+            .merge(metrics_of(rooms.clone(), doors, media));
         let gate = Gate {
             origins,
             allow_plain: config.allow_plain_ws,
@@ -132,6 +135,13 @@ impl Server {
         self.rooms.kick(room.clone(), peer.clone()).await
     }
 
+    /// Makes a room's task panic, as a defect would, so that tests see what becomes of the people in
+    /// it and of the other rooms. No program calls it. Returns false when there is no such room.
+    #[doc(hidden)]
+    pub async fn crash_room(&self, name: &RoomName) -> bool {
+        self.rooms.crash(name.clone()).await
+    }
+
     /// Returns how many rooms have somebody in them.
     pub async fn room_count(&self) -> usize {
         self.rooms.count().await
@@ -175,6 +185,14 @@ fn health_of(rooms: Rooms, transport: TransportHandle) -> axum::Router {
             }
         }
     })
+}
+
+fn metrics_of(rooms: Rooms, doors: Arc<Counters>, media: Arc<transport::Counters>) -> axum::Router {
+    let count = move || {
+        let rooms = rooms.clone();
+        async move { rooms.count().await }
+    };
+    metrics_route(count, doors, media)
 }
 
 async fn drain(tasks: &mut JoinSet<()>) {
@@ -282,9 +300,13 @@ mod tests {
 
     /// Asks for the health of a server; returns the status line and the body.
     async fn health(server: &Server) -> (String, String) {
+        ask(server, "/healthz").await
+    }
+
+    async fn ask(server: &Server, path: &str) -> (String, String) {
         let address = server.addresses()[0];
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let ask = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -305,6 +327,11 @@ mod tests {
         let (status, body) = health(&server).await;
         assert!(status.ends_with("200 OK"), "{status}");
         assert_eq!(body, r#"{"rooms":0,"media":true}"#);
+        let (status, body) = ask(&server, "/metrics").await;
+        assert!(status.ends_with("200 OK"), "{status}");
+        for line in ["snug_rooms 0", "snug_packets_forwarded_total 0"] {
+            assert!(body.lines().any(|said| said == line), "{body}");
+        }
         let failed = server.failed();
         let command = transport::TransportCommand::Panic;
         server.transport.handle().send(command).unwrap();

@@ -30,6 +30,7 @@ pub use counters::{Counter, Counters};
 pub use handle::{SendError, TransportHandle};
 pub use snug_sfu::{
     Encoding, ExtensionIds, Kind, LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey,
+    View, WantedEncodings,
 };
 #[cfg(test)]
 pub(crate) use stream::StreamInput;

@@ -453,8 +453,10 @@ async fn the_last_leaver_and_a_new_joiner_never_harm_each_other() {
 async fn a_stopping_server_closes_its_sockets() {
     let (server, _data) = server(RoomPolicy::Open).await;
     let mut ann = Peer::enter(&server, "a", "ann").await;
+    let asked = std::time::Instant::now();
     let stopped = tokio::spawn(server.shutdown());
     assert_eq!(ann.socket.close_code().await, Some(1012));
+    assert!(asked.elapsed() < Duration::from_millis(500), "{asked:?}");
     stopped.await.unwrap();
 }
 

@@ -41,6 +41,18 @@ pub struct Counters {
     pub refused_subscriptions: u64,
     /// Notices dropped because the control side takes none.
     pub notices_dropped: u64,
+    /// Packets that waited for their turn on a congested way.
+    pub paced: u64,
+    /// Pictures not sent because too much waited already.
+    pub pictures_dropped: u64,
+    /// Packets of padding sent to try out what ways carry.
+    pub padding: u64,
+    /// Transport-wide feedback sent to publishers.
+    pub feedback_sent: u64,
+    /// Transport-wide feedback that came from subscribers.
+    pub feedback_received: u64,
+    /// Pictures paused because a way does not carry them.
+    pub pauses: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -66,6 +78,12 @@ impl std::ops::AddAssign for Counters {
             refused_publications,
             refused_subscriptions,
             notices_dropped,
+            paced,
+            pictures_dropped,
+            padding,
+            feedback_sent,
+            feedback_received,
+            pauses,
         } = other;
         self.received += received;
         self.forwarded += forwarded;
@@ -86,5 +104,11 @@ impl std::ops::AddAssign for Counters {
         self.refused_publications += refused_publications;
         self.refused_subscriptions += refused_subscriptions;
         self.notices_dropped += notices_dropped;
+        self.paced += paced;
+        self.pictures_dropped += pictures_dropped;
+        self.padding += padding;
+        self.feedback_sent += feedback_sent;
+        self.feedback_received += feedback_received;
+        self.pauses += pauses;
     }
 }

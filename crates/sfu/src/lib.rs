@@ -12,12 +12,15 @@
 //! Pictures are mended on both ways: what a publisher's packets lack is asked for (`missing`), and
 //! what a subscriber lacks is sent again from the last packets, kept once for all (`ring`).
 //!
-//! Where the next part joins: transport-wide sequence numbers are one more extension in
-//! `subscription`, and their feedback one more RTCP packet.
+//! What the way to each receiver carries is estimated (`link`, on `snug_congestion`), and shared
+//! among the pictures that it is shown (`allocator`). Publishers hear how their packets arrive, and
+//! which encodings nobody needs.
 //!
 //! ```
 //! use snug_rtp::{Fields, Packet, RtpTime, SequenceNumber, write_packet};
-//! use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey};
+//! use snug_sfu::{
+//!     Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey, View,
+//! };
 //! use std::time::Instant;
 //!
 //! let (speaker, listener, track) = (PeerKey(1), PeerKey(2), TrackKey(1));
@@ -42,6 +45,7 @@
 //!     rtx_payload_type: None,
 //!     extensions: ExtensionIds::default(),
 //!     target: None,
+//!     view: View::default(),
 //! };
 //! router.set_media(speaker, vec![publish], vec![], now);
 //! router.set_media(listener, vec![], vec![subscribe], now);
@@ -65,10 +69,13 @@
 //! assert_eq!(Packet::parse(&out[..forwarded.len]).unwrap().header().ssrc, 9);
 //! ```
 
+mod allocator;
 mod counters;
 mod key;
 mod keyframe;
+mod link;
 mod media;
+mod meter;
 mod missing;
 mod notice;
 mod output;
@@ -83,8 +90,8 @@ mod voice;
 
 pub use counters::Counters;
 pub use key::{PeerKey, RoomKey, TrackKey};
-pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe};
+pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe, View};
 pub use missing::Sequences;
-pub use notice::{LayerReason, Notice};
+pub use notice::{LayerReason, Notice, WantedEncodings};
 pub use output::Output;
 pub use router::{Arrival, Forwarded, Router};

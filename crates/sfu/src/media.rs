@@ -102,4 +102,16 @@ pub struct Subscribe {
     pub extensions: ExtensionIds,
     /// The best encoding that the receiver wants to see; none means the best there is.
     pub target: Option<Rid>,
+    /// How it is shown.
+    pub view: View,
+}
+
+/// How a receiver shows a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Rows of pixels that it has for it: zero when it is hidden, and nothing is to be sent; none
+    /// when nobody knows, and it is to be as good as it can be.
+    pub rows: Option<u16>,
+    /// Whether it comes before others where the way does not carry all.
+    pub is_prioritized: bool,
 }

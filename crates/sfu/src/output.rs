@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// The source under which the server itself speaks RTCP: "SNUG". Its packets carry no media, so
 /// nothing depends on it being unlike others.
-const SERVER_SSRC: u32 = 0x534E_5547;
+pub(crate) const SERVER_SSRC: u32 = 0x534E_5547;
 
 /// One RTCP packet to one peer. Neighbouring outputs for the same peer fit one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Output {
 
 /// Starts a compound with a report, as it must where reduced size was not negotiated
 /// (RFC 3550 section 6.1, RFC 5506 section 4.2): an empty one costs 8 bytes.
-fn lead(writer: &mut Writer<'_>) -> Result<(), Error> {
+pub(crate) fn lead(writer: &mut Writer<'_>) -> Result<(), Error> {
     match writer.is_empty() {
         true => writer.receiver_report(SERVER_SSRC, &[]),
         false => Ok(()),

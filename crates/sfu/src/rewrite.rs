@@ -100,6 +100,17 @@ impl Rewriter {
         (is_sent && is_ours).then_some(sequence)
     }
 
+    /// Returns the number under which a packet of the current source goes out.
+    pub(crate) fn sent_as(&self, input: SequenceNumber) -> SequenceNumber {
+        input.wrapping_add(self.sequence_offset)
+    }
+
+    /// Returns the timestamp of the newest packet that went out.
+    pub(crate) fn newest_timestamp(&self) -> RtpTime {
+        self.newest
+            .map_or(RtpTime(0), |(newest, _)| newest.timestamp)
+    }
+
     /// Moves the numbers of a packet of the current source, whatever it is in the order of things.
     pub(crate) fn moved(&self, input: &Numbers) -> Numbers {
         Numbers {

@@ -7,6 +7,9 @@ const PACKETS: usize = 1024;
 /// Longer packets are not kept; no path of ours carries them in one piece.
 const PACKET_BYTES_MAX: usize = 1500;
 
+/// How many of the newest packets are looked at for one of a certain encoding.
+const LOOK_BACK: usize = 32;
+
 /// The ring of one track, shared by its encodings.
 pub(crate) struct Ring {
     bytes: Box<[u8]>,
@@ -53,6 +56,14 @@ impl Ring {
         places[usize::from(header.sequence.0) % PACKETS] =
             u16::try_from(self.next).expect("there are 1024");
         self.next = (self.next + 1) % PACKETS;
+    }
+
+    /// Returns the number of the newest packet of an encoding, among the last few of all.
+    pub(crate) fn newest(&self, source: usize) -> Option<SequenceNumber> {
+        let places = (1..=LOOK_BACK).map(|back| (self.next + PACKETS - back) % PACKETS);
+        let mut slots = places.filter_map(|place| self.slots[place]);
+        let slot = slots.find(|slot| slot.source == source)?;
+        Some(slot.header.sequence)
     }
 
     /// Finds a packet of an encoding, if it is still there.

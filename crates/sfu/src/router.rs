@@ -6,11 +6,14 @@
 
 mod control;
 mod desired;
+mod rate;
 mod repair;
 
+use crate::allocator::Demand;
 use crate::keyframe::Reason;
+use crate::link::{Link, Waiting};
 use crate::rewrite::Numbers;
-use crate::subscription::{Admission, Outgoing};
+use crate::subscription::{Admission, Outgoing, Subscription};
 use crate::track::{Claim, Published, Track};
 use crate::{Counters, Kind, Notice, Output, PeerKey, TrackKey};
 use repair::{Repair, note_packet};
@@ -38,6 +41,14 @@ pub struct Router {
     counters: Counters,
     /// What subscribers asked for again.
     repairs: VecDeque<Repair>,
+    /// The ways to the peers.
+    links: Vec<Option<Link>>,
+    /// The way whose turn it is in [`Router::poll_paced`].
+    turn: usize,
+    /// When what the ways carry has to be shared anew, before the next tick.
+    share_at: Option<Instant>,
+    /// Kept for its room.
+    demands: Vec<Demand>,
     next_tick: Option<Instant>,
     ticks: u64,
 }
@@ -46,6 +57,8 @@ pub struct Router {
 #[derive(Debug, Default)]
 struct Peer {
     is_connected: bool,
+    /// The place of the way to it.
+    link: usize,
     /// The tracks it publishes.
     published: Vec<usize>,
     /// Its sources, announced and learnt. Few, so a scan beats a hash.
@@ -82,6 +95,11 @@ impl Arrival {
     /// which it repeats.
     pub fn header(&self) -> Header {
         self.header
+    }
+
+    /// Tells whether a picture begins with it.
+    fn starts_frame(&self) -> bool {
+        self.descriptor.is_some_and(|it| it.starts_frame())
     }
 
     /// Returns the track's kind.
@@ -157,6 +175,13 @@ impl Router {
         source
             .reception
             .handle_packet(header.sequence, header.timestamp, clock_rate, now);
+        source.meter.handle_packet(packet.bytes().len());
+        if kind == Kind::Video && arrival.can_start {
+            let size = arrival
+                .descriptor
+                .and_then(|it| it.keyframe_size(packet.payload()));
+            source.rows = size.map(|size| size.height).or(source.rows);
+        }
         if kind == Kind::Video && source.keyframes.handle_packet(arrival.can_start, now) {
             self.counters.keyframe_requests += 1;
             self.outputs.push_back(Output::KeyframeRequest {
@@ -186,7 +211,12 @@ impl Router {
         let track = self.tracks.get_mut(arrival.track)?.as_mut()?;
         let published = track.published.as_mut()?;
         let subscription = track.subscriptions.get_mut(index)?;
+        let link = self.links.get_mut(subscription.link)?.as_mut()?;
         if !subscription.is_connected {
+            return None;
+        }
+        if arrival.kind == Kind::Video && holds_back(link, subscription, arrival, now) {
+            self.counters.pictures_dropped += u64::from(arrival.starts_frame());
             return None;
         }
         match subscription.admit(arrival, published) {
@@ -196,17 +226,8 @@ impl Router {
                 if let Some(notice) = subscription.layer_to_tell(published) {
                     note(&mut self.notices, notice, &mut self.counters);
                 }
-                let clock = published.sources[arrival.source].reception.clock();
-                if let Some(point) = clock {
-                    let point = point.at(now, arrival.kind.clock_rate());
-                    let report = subscription.report(&point);
-                    let (to, publisher) = (subscription.peer, published.by);
-                    self.outputs.push_back(Output::SenderReport {
-                        to,
-                        publisher,
-                        report,
-                    });
-                }
+                let report = first_report(subscription, published, arrival, now);
+                self.outputs.extend(report);
             }
             Admission::AwaitPicture => {
                 self.counters.not_wanted += 1;
@@ -227,10 +248,24 @@ impl Router {
             self.counters.overtaken += 1;
             return None;
         };
-        let Some(len) = subscription.write(&numbers, arrival, published, packet, out) else {
+        if arrival.kind == Kind::Video && link.is_pacing(now) {
+            self.counters.paced += 1;
+            link.push(Waiting::new(
+                arrival,
+                numbers,
+                subscription.ssrc,
+                packet,
+                now,
+            ));
+            return None;
+        }
+        let number = link.number(subscription.is_numbered());
+        let of = (arrival, &*published);
+        let Some(len) = subscription.write(&numbers, number, of, packet, out) else {
             self.counters.too_large += 1;
             return None;
         };
+        link.handle_sent(number, len, now);
         self.counters.forwarded += 1;
         Some(Forwarded {
             to: subscription.peer,
@@ -294,6 +329,45 @@ impl Router {
         }
         Some(route)
     }
+}
+
+/// Makes the report on how the clocks of a source map with which a subscriber starts on it, if
+/// its publisher has told.
+fn first_report(
+    subscription: &Subscription,
+    published: &Published,
+    arrival: &Arrival,
+    now: Instant,
+) -> Option<Output> {
+    let clock = published.sources.get(arrival.source)?.reception.clock();
+    let point = clock?.at(now, arrival.kind.clock_rate());
+    Some(Output::SenderReport {
+        to: subscription.peer,
+        publisher: published.by,
+        report: subscription.report(&point),
+    })
+}
+
+/// Tells whether a packet of pictures is not to be sent because too much waits on the way, and
+/// stops at the end of a picture then.
+fn holds_back(
+    link: &mut Link,
+    subscription: &mut Subscription,
+    arrival: &Arrival,
+    now: Instant,
+) -> bool {
+    if !link.is_idle() && link.is_hopeless() {
+        link.drop_waiting();
+        subscription.stop();
+    }
+    if subscription.is_stopped(link.is_idle()) {
+        return true;
+    }
+    let is_over = arrival.starts_frame() && subscription.current().is_some() && link.is_full(now);
+    if is_over {
+        subscription.stop();
+    }
+    is_over
 }
 
 /// Keeps a notice until the control side takes it.

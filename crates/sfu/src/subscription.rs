@@ -4,7 +4,7 @@ use crate::reception::ClockPoint;
 use crate::rewrite::{Numbers, Rewriter};
 use crate::router::Arrival;
 use crate::track::{Published, Source};
-use crate::{ExtensionIds, Kind, LayerReason, Notice, PeerKey, Subscribe};
+use crate::{ExtensionIds, Kind, LayerReason, Notice, PeerKey, Subscribe, View};
 use snug_rtp::rtcp::SenderReport;
 use snug_rtp::{Fields, Mid, Packet, Rid, RtpTime, SequenceNumber, Written, write_packet};
 use std::time::Instant;
@@ -19,8 +19,17 @@ pub(crate) struct Subscription {
     mid: Mid,
     payload_type: u8,
     extensions: ExtensionIds,
+    /// The place of the way to the peer.
+    pub(crate) link: usize,
     /// The best encoding that the subscriber wants.
     target: Option<Rid>,
+    view: View,
+    /// What the way to the subscriber has room for.
+    allowed: Allowed,
+    /// Since when the only encoding takes more than the way has room for.
+    pub(crate) over_since: Option<Instant>,
+    /// Whether no picture is begun until nothing waits any more.
+    is_stopped: bool,
     /// The encoding being forwarded.
     current: Option<usize>,
     /// The encoding that the control side was last told.
@@ -37,6 +46,18 @@ pub(crate) struct Subscription {
 /// Packets that a subscriber is sent again at most between two refills, a quarter of a second: as
 /// much as a link that loses every third packet of 4 Mb/s needs.
 const REPAIRS_MAX: u32 = 128;
+
+/// What the way to a subscriber has room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// Nothing is known of a limit.
+    #[default]
+    All,
+    /// The encodings up to this one.
+    UpTo(usize),
+    /// None.
+    Nothing,
+}
 
 /// What an outgoing source has to remember when it leaves one track and later carries another:
 /// receivers and SRTP know it by its ssrc.
@@ -65,7 +86,12 @@ pub(crate) enum Admission {
 }
 
 impl Subscription {
-    pub(crate) fn new(peer: PeerKey, mid: Mid, subscribe: &Subscribe, outgoing: Outgoing) -> Self {
+    pub(crate) fn new(
+        (peer, link): (PeerKey, usize),
+        mid: Mid,
+        subscribe: &Subscribe,
+        outgoing: Outgoing,
+    ) -> Self {
         Self {
             peer,
             ssrc: subscribe.ssrc,
@@ -73,7 +99,12 @@ impl Subscription {
             mid,
             payload_type: subscribe.payload_type,
             extensions: subscribe.extensions,
+            link,
             target: subscribe.target,
+            view: subscribe.view,
+            allowed: Allowed::All,
+            over_since: None,
+            is_stopped: false,
             current: None,
             told: None,
             rtx: subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type),
@@ -89,18 +120,77 @@ impl Subscription {
         self.payload_type = subscribe.payload_type;
         self.extensions = subscribe.extensions;
         self.target = subscribe.target;
+        self.view = subscribe.view;
+        if self.view.rows == Some(0) {
+            // Shown again, it begins with a keyframe.
+            self.leave_source();
+        }
         self.rtx = subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type);
     }
 
-    /// Returns the best encoding that the subscriber wants; none means the best there is.
-    pub(crate) fn target(&self) -> Option<Rid> {
-        self.target
+    /// Returns how the subscriber shows it.
+    pub(crate) fn view(&self) -> View {
+        self.view
+    }
+
+    /// Returns what the way to the subscriber has room for.
+    pub(crate) fn allowed(&self) -> Allowed {
+        self.allowed
+    }
+
+    /// Sets what the way to the subscriber has room for.
+    pub(crate) fn allow(&mut self, allowed: Allowed) {
+        self.allowed = allowed;
+    }
+
+    /// Returns the index of the best encoding that is of any use to the subscriber.
+    pub(crate) fn use_limit(&self, published: &Published) -> usize {
+        let rows = published.limit_of_rows(self.view.rows);
+        published.limit(self.target).min(rows)
+    }
+
+    /// Returns the index of the best encoding that the subscriber may be shown; none when it is
+    /// to be shown nothing.
+    pub(crate) fn limit(&self, published: &Published) -> Option<usize> {
+        if published.kind == Kind::Video && self.view.rows == Some(0) {
+            return None;
+        }
+        let limit = self.use_limit(published);
+        match self.allowed {
+            Allowed::All => Some(limit),
+            Allowed::UpTo(allowed) => Some(limit.min(allowed)),
+            Allowed::Nothing => None,
+        }
     }
 
     /// Waits for the next source, whatever it will be.
     pub(crate) fn leave_source(&mut self) {
         self.current = None;
         self.earlier = None;
+        self.is_stopped = false;
+    }
+
+    /// Begins no further picture until nothing waits any more; what was begun goes on to its end.
+    pub(crate) fn stop(&mut self) {
+        self.current = None;
+        self.is_stopped = true;
+    }
+
+    /// Tells whether no picture is begun because others wait, of which there are none any more
+    /// when `is_idle`.
+    pub(crate) fn is_stopped(&mut self, is_idle: bool) -> bool {
+        self.is_stopped &= !is_idle;
+        self.is_stopped
+    }
+
+    /// Tells whether its packets carry transport-wide numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.extensions.transport_cc.is_some()
+    }
+
+    /// Tells whether padding can be sent for it.
+    pub(crate) fn can_pad(&self) -> bool {
+        self.is_connected && self.rtx.is_some() && self.extensions.transport_cc.is_some()
     }
 
     /// Ends the subscription, leaving what its source must remember.
@@ -115,10 +205,13 @@ impl Subscription {
 
     /// Decides about a packet.
     pub(crate) fn admit(&self, arrival: &Arrival, published: &Published) -> Admission {
+        let Some(limit) = self.limit(published) else {
+            return Admission::NotWanted;
+        };
         if self.current == Some(arrival.source) {
             return Admission::Forward;
         }
-        if published.wanted(self.target) != Some(arrival.source) {
+        if published.wanted(limit) != Some(arrival.source) {
             return Admission::NotWanted;
         }
         match self.current {
@@ -138,10 +231,11 @@ impl Subscription {
             return None;
         }
         let is_first = self.told.replace(rid).is_none();
-        let is_less = current != published.limit(self.target);
-        let reason = match is_less && !is_first {
-            true => LayerReason::Inactive,
-            false => LayerReason::Wanted,
+        let best = self.use_limit(published);
+        let reason = match self.limit(published) {
+            Some(limit) if limit < best && current <= limit => LayerReason::LowBandwidth,
+            _ if current != best && !is_first => LayerReason::Inactive,
+            _ => LayerReason::Wanted,
         };
         Some(Notice::Layer {
             to: self.peer,
@@ -190,11 +284,12 @@ impl Subscription {
     }
 
     /// Writes this subscriber's version of a packet and counts it; none when it does not fit.
+    /// `number` is its transport-wide one.
     pub(crate) fn write(
         &mut self,
         numbers: &Numbers,
-        arrival: &Arrival,
-        published: &Published,
+        number: Option<SequenceNumber>,
+        (arrival, published): (&Arrival, &Published),
         packet: &Packet<'_>,
         out: &mut [u8],
     ) -> Option<usize> {
@@ -205,7 +300,7 @@ impl Subscription {
             timestamp: numbers.timestamp,
             ssrc: self.ssrc,
         };
-        let written = self.compose(&fields, numbers, arrival, published, packet, out)?;
+        let written = self.compose(&fields, numbers, number, (arrival, published), packet, out)?;
         self.outgoing.packet_count = self.outgoing.packet_count.wrapping_add(1);
         // Truncation is the wrap of the counter; a payload is below 64 KiB.
         self.outgoing.octet_count = self
@@ -229,20 +324,31 @@ impl Subscription {
         senders.find(|(_, rewriter)| rewriter.origin(sequence).is_some())
     }
 
+    /// Takes one of the repairs that the subscriber may have until the next refill.
+    pub(crate) fn take_repair(&mut self) -> Option<()> {
+        self.repairs_left = self.repairs_left.checked_sub(1)?;
+        Some(())
+    }
+
+    /// Returns the number under which the newest packets of the present encoding went out.
+    pub(crate) fn sent_as(&self, sequence: SequenceNumber) -> Option<SequenceNumber> {
+        let sent = self.outgoing.rewriter.sent_as(sequence);
+        self.outgoing.rewriter.origin(sent).map(|_| sent)
+    }
+
     /// Writes a packet again that went out under `sequence` (RFC 4588 section 4); none when the
-    /// subscriber knows no such packets, has had too many of them, or it does not fit.
+    /// subscriber knows no such packets, or it does not fit.
     pub(crate) fn write_repair(
         &mut self,
         sequence: SequenceNumber,
-        arrival: &Arrival,
-        published: &Published,
+        number: Option<SequenceNumber>,
+        (arrival, published): (&Arrival, &Published),
         packet: &Packet<'_>,
         out: &mut [u8],
     ) -> Option<usize> {
         let (ssrc, payload_type) = self.rtx.filter(|_| self.is_connected)?;
         let (_, rewriter) = self.sender_of(sequence)?;
         let numbers = rewriter.moved(&arrival.numbers);
-        self.repairs_left = self.repairs_left.checked_sub(1)?;
         let fields = Fields {
             marker: packet.header().marker,
             payload_type,
@@ -250,7 +356,7 @@ impl Subscription {
             timestamp: numbers.timestamp,
             ssrc,
         };
-        let written = self.compose(&fields, &numbers, arrival, published, packet, out)?;
+        let written = self.compose(&fields, &numbers, number, (arrival, published), packet, out)?;
         let (start, end) = (written.header_len, written.len);
         let number = sequence.0.to_be_bytes();
         let payload = out.get_mut(start..end + number.len())?;
@@ -258,6 +364,40 @@ impl Subscription {
         payload[..number.len()].copy_from_slice(&number);
         self.outgoing.rtx_sequence = self.outgoing.rtx_sequence.next();
         Some(end + number.len())
+    }
+
+    /// Writes `len` bytes of padding, 1 to 255, in the stream of what is sent again: nobody misses
+    /// its numbers.
+    pub(crate) fn write_padding(
+        &mut self,
+        number: SequenceNumber,
+        len: u8,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (ssrc, payload_type) = self.rtx?;
+        let fields = Fields {
+            marker: false,
+            payload_type,
+            sequence: self.outgoing.rtx_sequence,
+            timestamp: self.outgoing.rewriter.newest_timestamp(),
+            ssrc,
+        };
+        let number = number.0.to_be_bytes();
+        let mut extensions: [(u8, &[u8]); 2] = [(self.extensions.transport_cc?, &number); 2];
+        let mut count = 1;
+        if let Some(id) = self.extensions.mid {
+            extensions[count] = (id, self.mid.as_bytes());
+            count += 1;
+        }
+        let header = write_packet(out, &fields, &extensions[..count], &[]).ok()?;
+        let end = header.len + usize::from(len);
+        let padding = out.get_mut(header.len..end)?;
+        padding.fill(0);
+        // The last byte counts all of them (RFC 3550 section 5.1).
+        *padding.last_mut()? = len;
+        out[0] |= 0x20;
+        self.outgoing.rtx_sequence = self.outgoing.rtx_sequence.next();
+        Some(end)
     }
 
     /// Lets the subscriber ask again.
@@ -270,13 +410,18 @@ impl Subscription {
         &self,
         fields: &Fields,
         numbers: &Numbers,
-        arrival: &Arrival,
-        published: &Published,
+        number: Option<SequenceNumber>,
+        (arrival, published): (&Arrival, &Published),
         packet: &Packet<'_>,
         out: &mut [u8],
     ) -> Option<Written> {
-        let mut extensions: [(u8, &[u8]); 2] = [(0, &[]); 2];
+        let mut extensions: [(u8, &[u8]); 3] = [(0, &[]); 3];
         let mut count = 0;
+        let number = number.map(|number| number.0.to_be_bytes());
+        if let (Some(id), Some(number)) = (self.extensions.transport_cc, &number) {
+            extensions[count] = (id, number);
+            count += 1;
+        }
         if let Some(id) = self.extensions.mid {
             extensions[count] = (id, self.mid.as_bytes());
             count += 1;

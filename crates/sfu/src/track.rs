@@ -1,6 +1,7 @@
 //! A track: what its publisher sends, and everybody who receives it.
 
 use crate::keyframe::KeyframeRequests;
+use crate::meter::Meter;
 use crate::missing::Missing;
 use crate::reception::Reception;
 use crate::ring::Ring;
@@ -13,6 +14,14 @@ use std::time::Instant;
 
 /// The most encodings that a track may have: three of a simulcast and one to spare.
 pub(crate) const ENCODINGS_MAX: usize = 4;
+
+/// Rows of pixels of the lowest encoding, before a keyframe tells.
+const ROWS_FIRST: u32 = 180;
+/// A picture may be stretched by so much before the next better one is worth its bits: 5 to 4.
+const ROWS_SLACK: (u32, u32) = (4, 5);
+/// What encodings cost before any was seen, in bits a second: what the npm client sends.
+const COST_FIRST: [u64; ENCODINGS_MAX] = [150_000, 500_000, 1_500_000, 2_500_000];
+const COST_ALONE: u64 = 1_000_000;
 
 /// A track known to a router, by its publisher, a subscriber, or both: either may be told first.
 #[derive(Debug)]
@@ -61,6 +70,7 @@ impl Track {
                 .all(|(new, old)| new.encoding.is_same_stream(&old.encoding));
         let selector = old.as_ref().map(|published| published.selector);
         let voice = old.as_ref().map(|published| published.voice);
+        let interest = old.as_ref().map(|published| published.interest);
         let mut published = Published {
             track: self.key,
             by,
@@ -74,6 +84,8 @@ impl Track {
             selector: selector.unwrap_or_default(),
             voice: voice.unwrap_or_default(),
             ring,
+            interest: interest.unwrap_or_default(),
+            share: None,
         };
         if !is_same {
             // Indices may have moved: everybody starts again at the next keyframe, with
@@ -136,6 +148,19 @@ pub(crate) struct Published {
     pub(crate) voice: Voice,
     /// The last packets, of pictures.
     pub(crate) ring: Option<Ring>,
+    pub(crate) interest: Interest,
+    /// What the ways of those who watch leave for it at best, in bits a second; none where one
+    /// leaves enough.
+    pub(crate) share: Option<u64>,
+}
+
+/// Which encodings of a track anybody was shown lately, and what its publisher knows of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Interest {
+    /// When each was last shown to anybody.
+    pub(crate) shown_at: [Option<Instant>; ENCODINGS_MAX],
+    /// What was told, one bit each.
+    pub(crate) told: Option<u8>,
 }
 
 /// One encoding as it arrives.
@@ -148,6 +173,9 @@ pub(crate) struct Source {
     pub(crate) reception: Reception,
     pub(crate) keyframes: KeyframeRequests,
     pub(crate) missing: Missing,
+    pub(crate) meter: Meter,
+    /// Rows of pixels, once a keyframe told.
+    pub(crate) rows: Option<u16>,
 }
 
 impl Source {
@@ -159,6 +187,8 @@ impl Source {
             reception: Reception::default(),
             keyframes: KeyframeRequests::default(),
             missing: Missing::default(),
+            meter: Meter::default(),
+            rows: None,
         }
     }
 }
@@ -173,9 +203,63 @@ pub(crate) enum Claim {
 }
 
 impl Published {
-    /// Returns the index of the encoding that somebody who wants `target` is to be shown.
-    pub(crate) fn wanted(&self, target: Option<Rid>) -> Option<usize> {
-        self.selector.wanted(self.limit(target), &self.sources)
+    /// Returns the index of the encoding to show to somebody who may be shown none better than
+    /// `limit`.
+    pub(crate) fn wanted(&self, limit: usize) -> Option<usize> {
+        self.selector.wanted(limit, &self.sources)
+    }
+
+    /// Returns the index of the least encoding that fills so many rows of pixels.
+    pub(crate) fn limit_of_rows(&self, rows: Option<u16>) -> usize {
+        let best = self.sources.len().saturating_sub(1);
+        let Some(rows) = rows else { return best };
+        let fills =
+            |index: &usize| self.rows_of(*index) * ROWS_SLACK.1 >= u32::from(rows) * ROWS_SLACK.0;
+        (0..best).find(fills).unwrap_or(best)
+    }
+
+    /// Returns how many rows an encoding has, or would have: each has twice those of the one below.
+    fn rows_of(&self, index: usize) -> u32 {
+        let known = |at: usize| self.sources.get(at).and_then(|source| source.rows);
+        if let Some(rows) = known(index) {
+            return rows.into();
+        }
+        let other = (0..self.sources.len()).find_map(|at| Some((at, u32::from(known(at)?))));
+        match other {
+            Some((at, rows)) if at > index => rows >> (at - index),
+            Some((at, rows)) => rows << (index - at),
+            None => ROWS_FIRST << index,
+        }
+    }
+
+    /// Returns how many bits a second its sender should use at most, as far as anybody says.
+    pub(crate) fn allowance(&self) -> u64 {
+        let most = self.bitrate_max.unwrap_or(0);
+        self.share.map_or(most, |share| most.min(share))
+    }
+
+    /// Returns how many bits a second it could come to take: without layers, what its sender may
+    /// use.
+    pub(crate) fn room_wanted(&self) -> u64 {
+        match self.sources.len() {
+            1 => self.bitrate_max.unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Returns what an encoding costs, in bits a second; zero when it is not to be had.
+    pub(crate) fn cost(&self, index: usize) -> u64 {
+        let Some(source) = self.sources.get(index) else {
+            return 0;
+        };
+        if source.encoding.is_disabled {
+            return 0;
+        }
+        let guess = match self.sources.len() {
+            1 => COST_ALONE,
+            _ => COST_FIRST[index.min(COST_FIRST.len() - 1)],
+        };
+        source.meter.bitrate().unwrap_or(guess)
     }
 
     /// Looks whether somebody speaks; returns what people should know then.
@@ -238,8 +322,7 @@ impl Published {
     }
 
     /// Tells which encoding a packet without extensions can only be, by its payload type
-    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no
-    /// other track uses that type.
+    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no other track uses that type.
     pub(crate) fn claim_by_payload_type(&self, payload_type: u8) -> Option<Claim> {
         let index = self.only_encoding()?;
         let source = self.sources.get(index)?;

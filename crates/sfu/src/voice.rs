@@ -51,6 +51,11 @@ impl Voice {
         }
     }
 
+    /// Tells whether somebody speaks.
+    pub(crate) fn is_speech(&self) -> bool {
+        self.heard_at.is_some()
+    }
+
     /// Looks whether a voice has ended, also because its packets have. Returns whether somebody
     /// speaks, when that changed.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<bool> {

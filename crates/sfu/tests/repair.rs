@@ -5,7 +5,7 @@
 
 use snug_rtp::rtcp::{self, Writer};
 use snug_rtp::{Fields, Packet, RtpTime, SequenceNumber, write_packet};
-use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey};
+use snug_sfu::{Encoding, ExtensionIds, Kind, PeerKey, Publish, Router, Subscribe, TrackKey, View};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -168,6 +168,7 @@ fn router() -> Router {
         rtx_payload_type: Some(101),
         extensions: ExtensionIds::default(),
         target: None,
+        view: View::default(),
     };
     let now = start();
     router.set_media(SENDER, vec![publish], vec![], now);
@@ -255,7 +256,7 @@ fn residual(loss_percent: u64, seed: u64) -> f64 {
         }
         while let Some(bytes) = down_back.arrived(now) {
             router.handle_rtcp(VIEWER, &bytes, instant);
-            while let Some(repaired) = router.poll_repair(&mut out) {
+            while let Some(repaired) = router.poll_repair(instant, &mut out) {
                 assert_eq!(repaired.to, VIEWER);
                 down.send(now, &out[..repaired.len]);
             }

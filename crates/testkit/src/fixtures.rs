@@ -29,6 +29,15 @@ pub fn film_close() -> PathBuf {
     existing("film-close.y4m")
 }
 
+/// Says where the same clip is at 1280x720.
+///
+/// # Panics
+/// When `cargo xtask test` has not made it.
+#[must_use]
+pub fn film_720() -> PathBuf {
+    existing("film-720.y4m")
+}
+
 /// Says where the speech is: one voice, 48 kHz mono WAV, some ten seconds.
 ///
 /// # Panics

@@ -16,6 +16,7 @@
 //! Every measure is proved on made-up bad data by a unit test beside it: a gap detector that has
 //! never found a gap measures nothing.
 
+pub mod bars;
 pub mod browser;
 pub mod cable;
 pub mod clients;
@@ -24,6 +25,7 @@ pub mod decode;
 pub mod display;
 pub mod fft;
 pub mod fixtures;
+pub mod handshake;
 pub mod lane;
 pub mod membrane;
 pub mod netns;
@@ -35,6 +37,7 @@ pub mod pulse;
 pub mod relayed;
 pub mod scripted;
 pub mod sniffer;
+pub mod stoi;
 pub mod strip;
 mod threads;
 pub mod tone;

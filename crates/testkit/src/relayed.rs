@@ -4,34 +4,27 @@
 //! It changes its way into the server as a browser does at every negotiation: a new allocation, a
 //! new ICE generation, the same DTLS session.
 
+mod pictures;
 mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::BytesMut;
-use rtc_crypto::RTCCryptoProvider;
-use rtc_crypto::providers::RingProvider;
-use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
-use rtc_dtls::crypto::Certificate;
-use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use rtc_shared::TransportProtocol;
 use rtc_srtp::context::Context;
-use rtc_srtp::protection_profile::ProtectionProfile;
 use serde_json::{Value, json};
 
+pub use pictures::Watcher;
 pub use talk::{Listener, Speaker};
 
+use crate::handshake::{self, Carrier, Contexts, Identity};
 use crate::scripted::Peer;
 use crate::turn::{Announced, CHANNEL, Message, PATIENCE, Turn};
 
-/// The DTLS library's name for the one other side.
-const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 /// The payload type of sound in every offer of ours.
 const OPUS: u8 = 111;
+/// The payload type of pictures in every offer of ours.
+const VP8: u8 = 96;
 /// The length of an RTP header without extensions.
 const HEADER_LEN: usize = 12;
 
@@ -42,6 +35,19 @@ pub enum Part {
     Speaks,
     /// It has a loudspeaker.
     Listens,
+    /// It has a camera, and looks at another's; it neither speaks nor listens.
+    Looks,
+}
+
+impl Part {
+    /// Lists the media sections of its offers: the kind, the direction and the source.
+    fn sections(self) -> &'static [(&'static str, &'static str, Option<u32>)] {
+        match self {
+            Self::Speaks => &[("audio", "sendonly", Some(7))],
+            Self::Listens => &[("audio", "recvonly", None)],
+            Self::Looks => &[("video", "sendonly", Some(8)), ("video", "recvonly", None)],
+        }
+    }
 }
 
 /// A participant that has joined, and is not connected for media yet.
@@ -53,8 +59,7 @@ pub struct Guest {
     /// The TURN servers that it was told.
     pub servers: Vec<Announced>,
     part: Part,
-    certificate: Certificate,
-    provider: Arc<dyn RTCCryptoProvider>,
+    identity: Identity,
     generation: u32,
 }
 
@@ -107,20 +112,16 @@ impl Guest {
 
     fn welcomed(mut peer: Peer, welcome: &Value, part: Part) -> Result<Self> {
         let id = welcome["id"].as_str().context("no id")?.to_owned();
-        if part == Part::Speaks {
+        if part != Part::Listens {
             renegotiate(&mut peer)?;
         }
         let data = peer.hears("offerData", PATIENCE)?;
-        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
-        let names = vec!["guest".to_owned()];
-        let certificate = Certificate::generate_self_signed(names, provider.crypto())?;
         Ok(Self {
             peer,
             id,
             servers: Announced::all(&data)?,
             part,
-            certificate,
-            provider,
+            identity: Identity::generate()?,
             generation: 0,
         })
     }
@@ -154,7 +155,7 @@ impl Guest {
         self.generation += 1;
         let ours = format!("gen{:05}", self.generation);
         let (mids, metadata) = match self.part {
-            Part::Speaks => {
+            Part::Speaks | Part::Looks => {
                 let track = format!("{}:00000000-0000-4000-8000-000000000001", self.id);
                 (json!({"0": track}), json!({track: {"active": true}}))
             }
@@ -192,29 +193,30 @@ impl Guest {
     }
 
     fn offer(&self, ufrag: &str) -> String {
-        let digest = ring::digest::digest(&ring::digest::SHA256, &self.certificate.certificate[0]);
-        let pairs: Vec<String> = digest
-            .as_ref()
-            .iter()
-            .map(|it| format!("{it:02X}"))
-            .collect();
-        let direction = match self.part {
-            Part::Speaks => "sendonly",
-            Part::Listens => "recvonly",
-        };
-        let ssrc = match self.part {
-            Part::Speaks => "a=ssrc:7 cname:guest\r\n",
-            Part::Listens => "",
-        };
-        format!(
-            "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-             m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\n\
-             a=ice-pwd:thepasswordoftheguestitself\r\na=fingerprint:sha-256 {}\r\n\
-             a=setup:actpass\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
-             a=rtpmap:{OPUS} opus/48000/2\r\n{ssrc}",
+        let sections = self.part.sections();
+        let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
+        let mut sdp = format!(
+            "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n",
             self.generation,
-            pairs.join(":"),
-        )
+            mids.join(" "),
+        );
+        for (mid, (kind, direction, ssrc)) in mids.iter().zip(sections) {
+            let (payload_type, codec) = match *kind {
+                "audio" => (OPUS, "opus/48000/2"),
+                _ => (VP8, "VP8/90000"),
+            };
+            sdp.push_str(&format!(
+                "m={kind} 9 UDP/TLS/RTP/SAVPF {payload_type}\r\nc=IN IP4 0.0.0.0\r\n\
+                 a=ice-ufrag:{ufrag}\r\na=ice-pwd:thepasswordoftheguestitself\r\n\
+                 a=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:{mid}\r\n\
+                 a={direction}\r\na=rtcp-mux\r\na=rtpmap:{payload_type} {codec}\r\n",
+                self.identity.fingerprint(),
+            ));
+            if let Some(ssrc) = ssrc {
+                sdp.push_str(&format!("a=ssrc:{ssrc} cname:guest\r\n"));
+            }
+        }
+        sdp
     }
 
     /// Shakes hands over a way that was checked.
@@ -222,45 +224,22 @@ impl Guest {
     /// # Errors
     /// When the server does not.
     pub fn shake(&self, way: &mut Way) -> Result<Keys> {
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(Arc::clone(&self.provider))
-            .with_certificates(vec![self.certificate.clone()])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
-            .with_insecure_skip_verify(true)
-            .with_extended_master_secret(ExtendedMasterSecretType::Require)
-            .build(true, None)?;
-        let mut endpoint = Endpoint::new(SERVER, TransportProtocol::UDP, None);
-        endpoint.connect(Instant::now(), SERVER, Arc::new(config), None)?;
-        let deadline = Instant::now() + PATIENCE;
-        let mut is_done = false;
-        while !is_done {
-            ensure!(Instant::now() < deadline, "the handshake takes too long");
-            while let Some(sent) = endpoint.poll_transmit() {
-                way.turn.send(way.server, &sent.message)?;
-            }
-            let Some((_, data)) = way.turn.receive(PATIENCE)? else {
-                continue;
-            };
-            if !matches!(data.first(), Some(20..=63)) {
-                continue;
-            }
-            let data = BytesMut::from(&data[..]);
-            let events = endpoint.read(Instant::now(), SERVER, None, data)?;
-            is_done = events
-                .iter()
-                .any(|event| matches!(event, EndpointEvent::HandshakeComplete));
-        }
-        let state = endpoint.get_connection_state(SERVER).context("no state")?;
-        let material = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 56)?;
-        let material = material.as_ref();
-        let keys = |key: &[u8], salt: &[u8]| {
-            let profile = ProtectionProfile::AeadAes128Gcm;
-            Context::new(key, salt, profile, None, None, self.provider.crypto())
-        };
-        Ok(Keys {
-            seal: keys(&material[..16], &material[32..44])?,
-            open: keys(&material[16..32], &material[44..56])?,
-        })
+        let contexts = self.identity.shake(way, PATIENCE, PATIENCE)?;
+        let Contexts { seal, open } = contexts;
+        Ok(Keys { seal, open })
+    }
+}
+
+impl Carrier for Way {
+    fn send(&mut self, data: &[u8]) -> Result<()> {
+        self.turn.send(self.server, data)
+    }
+
+    fn receive(&mut self, within: Duration) -> Result<Option<Vec<u8>>> {
+        let received = self.turn.receive(within)?;
+        Ok(received
+            .map(|(_, data)| data)
+            .filter(|data| handshake::is_dtls(data)))
     }
 }
 
@@ -319,7 +298,19 @@ impl Keys {
         packet.extend((u32::from(sequence) * 960).to_be_bytes());
         packet.extend(7u32.to_be_bytes());
         packet.extend([0x5A; 80]);
-        Ok(self.seal.encrypt_rtp(&packet)?.to_vec())
+        self.seal_packet(&packet)
+    }
+
+    /// Encrypts any packet.
+    fn seal_packet(&mut self, packet: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.seal.encrypt_rtp(packet)?.to_vec())
+    }
+
+    /// Decrypts any packet of this payload type; none for anything else.
+    fn open_packet(&mut self, data: &[u8], payload_type: u8) -> Option<Vec<u8>> {
+        let fits = matches!(data, [128..=191, kind, ..] if kind & 0x7F == payload_type);
+        let opened = fits.then(|| self.open.decrypt_rtp(data).ok())?;
+        opened.map(|opened| opened.to_vec())
     }
 
     /// Opens a packet of sound and returns its number; none for anything else.

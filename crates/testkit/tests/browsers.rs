@@ -9,6 +9,8 @@ mod endings;
 mod faults;
 #[path = "browsers/layers.rs"]
 mod layers;
+#[path = "browsers/rate.rs"]
+mod rate;
 #[path = "browsers/rig.rs"]
 mod rig;
 #[path = "browsers/versions.rs"]

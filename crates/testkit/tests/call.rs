@@ -107,6 +107,35 @@ async fn picture_and_sound_cross_a_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_is_sent_in_three_encodings_and_the_best_is_shown() {
+    let house = House::open().await;
+    let mut options = house.publishing("Ada");
+    options.video = Some(Box::new(TestPattern::new(640, 360, 15).unwrap()));
+    let ada = Participant::join(options).await.unwrap();
+    let mut options = house.options("Bo");
+    options.decode = true;
+    let bo = Participant::join(options).await.unwrap();
+    let mut stats = bo.watch_stats();
+    let shows = |stats: &Stats| {
+        let mut tracks = stats.peers.iter().flat_map(|peer| &peer.tracks);
+        tracks.any(|track| track.received.height == 360 && track.received.frames_decoded > 15)
+    };
+    let seen = timeout(PATIENCE, stats.wait_for(shows)).await;
+    drop(seen.expect("in time").expect("still in the room"));
+    let published = ada.stats().published;
+    let camera = published.iter().find(|it| it.kind == Kind::Video).unwrap();
+    let rids: Vec<_> = camera.encodings.iter().map(|it| it.rid).collect();
+    assert_eq!(rids, ["l", "m", "h"]);
+    // The others may rest: nobody is shown them.
+    let best = camera.encodings[2];
+    assert!(best.frames_sent > 15 && !camera.held_back, "{camera:?}");
+    for participant in [ada, bo] {
+        participant.leave().await.unwrap();
+    }
+    house.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tracks_come_and_go_and_a_late_joiner_sees_them() {
     let house = House::open().await;
     let mut bo = Participant::join(house.options("Bo")).await.unwrap();

@@ -255,7 +255,8 @@ fn credentials_end_with_their_peer() -> Result<()> {
         while again.allocate().is_ok() {
             // The media plane hears of the leave a moment later.
             ensure!(Instant::now() < deadline, "credentials outlive their peer");
-            ensure!(again.refresh(0)? == 0);
+            // It may hear of it right between the two.
+            ensure!(matches!(again.refresh(0)?, 0 | 401));
         }
     }
     Ok(())

@@ -32,6 +32,8 @@ pub(crate) struct People {
     tiles: HashMap<TrackId, u32>,
     next_tile: u32,
     peers: Vec<PeerStats>,
+    /// Our own picture is on, and our network carries no more than sound.
+    is_held_back: bool,
 }
 
 impl People {
@@ -42,6 +44,7 @@ impl People {
             tiles: HashMap::new(),
             next_tile: OWN_TILE + 1,
             peers: Vec::new(),
+            is_held_back: false,
         };
         people.update(stats);
         people.order.push(None);
@@ -51,6 +54,7 @@ impl People {
     /// Learns who is there now. Says whether other tracks are shown than before.
     pub(crate) fn update(&mut self, stats: &Stats) -> bool {
         self.peers.clone_from(&stats.peers);
+        self.is_held_back = stats.published.iter().any(|track| track.held_back);
         let peers = &self.peers;
         let is_here = |id: &Option<PeerId>| {
             id.is_none() || peers.iter().any(|it| Some(&it.peer_id) == id.as_ref())
@@ -103,7 +107,10 @@ impl People {
     /// Lists everybody as the page shows them.
     pub(crate) fn list(&self, me: &Me) -> Vec<Person> {
         let of = |id: &Option<PeerId>| match id {
-            None => Some(myself(me)),
+            None => Some(Person {
+                is_held_back: self.is_held_back,
+                ..myself(me)
+            }),
             Some(id) => {
                 let peer = self.peers.iter().find(|peer| peer.peer_id == *id)?;
                 Some(self.other(peer))
@@ -134,6 +141,7 @@ impl People {
             picture_size: size.filter(|(width, height)| *width > 0 && *height > 0),
             microphone,
             is_reconnecting: peer.state == PeerState::Reconnecting,
+            is_held_back: picture.is_some_and(|track| track.paused),
         }
     }
 }
@@ -147,6 +155,7 @@ fn myself(me: &Me) -> Person {
         picture_size: me.picture_size.filter(|_| me.camera_runs),
         microphone: me.microphone,
         is_reconnecting: false,
+        is_held_back: false,
     }
 }
 
@@ -160,6 +169,7 @@ mod tests {
             track_id: id.parse().unwrap(),
             kind,
             active,
+            paused: false,
             level_dbfs: -20.0,
             received: ReceivedStats {
                 width: 640,

@@ -76,6 +76,7 @@ impl Room {
             Some(Watched {
                 track,
                 form: form(tile.raw),
+                rows: u16::try_from(tile.height).unwrap_or(u16::MAX),
             })
         });
         let mut watched: Vec<Watched> = watched.collect();

@@ -163,13 +163,16 @@ async fn a_host_and_a_guest_see_each_other() {
     // The guest's page watches the host's tile and its own.
     let mut page = guest.page().await;
     let watching = r#"{"tiles":[{"tile":1,"height":360,"raw":false},
-        {"tile":0,"height":90,"raw":true}],"levels":true}"#;
+        {"tile":0,"height":90,"raw":true}],"levels":false}"#;
     page.send(Message::text(watching)).await.unwrap();
     let first = frame(&mut page, 1, 1).await;
     assert_eq!(first[1], 1, "the first one is a keyframe");
     let second = frame(&mut page, 1, 1).await;
     assert!(first[8..16] != second[8..16], "time goes on");
     assert_eq!(frame(&mut page, 2, 0).await[16..20], [160, 0, 90, 0]);
+    // Loudness is told when it changes, so it is asked for when somebody listens for it.
+    let listening = watching.replace(r#""levels":false"#, r#""levels":true"#);
+    page.send(Message::text(listening)).await.unwrap();
     frame(&mut page, 3, 0).await;
 
     host.ask(Request::SetMicrophoneOn(false)).await;

@@ -112,7 +112,12 @@ microphone: MicrophoneState,
 /**
  * They fell silent; their place is held.
  */
-is_reconnecting: boolean, };
+is_reconnecting: boolean, 
+/**
+ * Their camera is on, but the network carries no more than sound: ours from the room, or,
+ * for the person themselves, ours to it.
+ */
+is_held_back: boolean, };
 
 export type MicrophoneState = "live" | "muted" | "absent";
 

@@ -10,15 +10,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use snug_protocol::{PeerId, TrackId, TrackSource};
+use snug_protocol::{Bitrates, TrackId, TrackSource, Variant};
 use tokio::sync::mpsc;
 
+use super::media::Place;
 use crate::publish::{
-    Destination, End, Epoch, Fate, Numbers, Publication, Sending, Source, SourceEnded, Stop,
+    Destination, End, Epoch, Fate, Numbers, Publication, Sending, Source, SourceEnded, Steering,
+    Stop, left_for_pictures,
 };
 use crate::session::Session;
-use crate::stats::PublishedStats;
-use crate::transport::{LocalTrack, Transport, TransportError};
+use crate::stats::{EncodingStats, PublishedStats};
+use crate::transport::{Estimate, LocalTrack, RIDS, TransportError};
 use crate::{Error, Kind};
 
 /// Sources on their way back that nobody looked at yet: one of each kind, with room for quick
@@ -27,6 +29,12 @@ const END_LANE: usize = 16;
 
 /// Time for encoders and threads to come up, so that sound and picture really start together.
 const START_MARGIN: Duration = Duration::from_millis(30);
+
+/// The encodings of a simulcast, in the order of [`RIDS`].
+const VARIANTS: [Variant; RIDS.len()] = [Variant::Low, Variant::Medium, Variant::High];
+
+/// Bits per second that a voice takes with its headers.
+const AUDIO_WIRE_BPS: u32 = 64_000;
 
 /// Bits per second of a voice.
 const AUDIO_BITRATE_BPS: u32 = 32_000;
@@ -60,7 +68,11 @@ struct Published {
     id: TrackId,
     track: LocalTrack,
     numbers: Arc<Numbers>,
-    negotiated: bool,
+    steering: Arc<Steering>,
+    /// Once the room agreed: whether it takes all encodings that were offered.
+    negotiated: Option<bool>,
+    /// The others were told that it is off, for the network.
+    told_held_back: bool,
     publication: Option<Publication>,
     /// What is still sent of the publication before.
     sending: Option<Sending>,
@@ -88,12 +100,11 @@ impl Local {
     /// Gives every track a section of a new connection and announces it, as `me`.
     pub(super) async fn announce_all(
         &mut self,
-        (me, stream, transport): (&PeerId, &str, &Transport),
+        place: Place<'_>,
         session: &mut Session,
     ) -> Result<(), TransportError> {
         for index in 0..self.tracks.len() {
-            self.announce(index, (me, stream, transport), session)
-                .await?;
+            self.announce(index, place, session).await?;
         }
         Ok(())
     }
@@ -101,24 +112,34 @@ impl Local {
     async fn announce(
         &mut self,
         index: usize,
-        (me, stream, transport): (&PeerId, &str, &Transport),
+        place: Place<'_>,
         session: &mut Session,
     ) -> Result<(), TransportError> {
-        let bitrate_bps = u64::from(self.bitrate(self.tracks[index].kind));
+        let bitrate_bps = self.bitrate(self.tracks[index].kind);
         let track = &mut self.tracks[index];
         let active = track.is_on();
         if track.published.is_some() || !(active || track.announced) {
             return Ok(());
         }
-        let id = TrackId::from_random(me, rand::random());
-        let section = transport.publish(track.kind, stream).await?;
-        session.publish(id.clone(), track.role(), bitrate_bps, active);
+        let id = TrackId::from_random(place.me, rand::random());
+        let simulcast = place.simulcast && track.kind == Kind::Video;
+        let section = place
+            .transport
+            .publish(track.kind, place.stream, simulcast)
+            .await?;
+        let bitrates = match simulcast {
+            true => bitrates(bitrate_bps),
+            false => Bitrates::Total(bitrate_bps.into()),
+        };
+        session.publish(id.clone(), track.role(), bitrates, active);
         track.announced = true;
         track.published = Some(Published {
             id,
             track: section,
             numbers: Arc::new(Numbers::random()),
-            negotiated: false,
+            steering: Arc::default(),
+            negotiated: None,
+            told_held_back: false,
             publication: None,
             sending: None,
         });
@@ -131,7 +152,7 @@ impl Local {
         &mut self,
         kind: Kind,
         source: Option<Source>,
-        place: Option<(&PeerId, &str, &Transport)>,
+        place: Option<Place<'_>>,
         session: &mut Session,
     ) -> Result<(), TransportError> {
         let index = self.tracks.iter().position(|track| track.kind == kind);
@@ -187,11 +208,74 @@ impl Local {
         }
     }
 
-    /// Notes that the room agreed to a track.
-    pub(super) fn agree(&mut self, id: &TrackId) {
+    /// Notes that the room agreed to a track, and whether to all its encodings.
+    pub(super) fn agree(&mut self, id: &TrackId, simulcast: bool) {
         for track in &mut self.tracks {
             if let Some(published) = track.published.as_mut().filter(|it| it.id == *id) {
-                published.negotiated = true;
+                published.negotiated = Some(simulcast);
+            }
+        }
+    }
+
+    /// Takes which encodings of a track somebody is shown; nobody needs the others.
+    pub(super) fn want(&self, id: &TrackId, encodings: &[Variant]) {
+        for published in self.published().filter(|published| published.id == *id) {
+            let wanted = VARIANTS.map(|variant| encodings.contains(&variant));
+            published.steering.want(wanted);
+        }
+    }
+
+    /// Bits per second that our tracks would take where nothing is in the way.
+    pub(super) fn wanted_bps(&mut self) -> u64 {
+        let video = self.video_bitrate_bps;
+        let wanted = |track: &mut Track| {
+            let is_on = track.is_on();
+            let published = track.published.as_ref().filter(|_| is_on)?;
+            Some(match track.kind {
+                Kind::Audio => u64::from(AUDIO_WIRE_BPS),
+                Kind::Video => published.steering.wanted_bps(published.encodings(), video),
+            })
+        };
+        self.tracks.iter_mut().filter_map(wanted).sum()
+    }
+
+    /// Has everything take no more than the way to the room carries: sound first.
+    pub(super) fn limit(&mut self, estimate: Option<Estimate>) {
+        let Some(Estimate { target_bps, loss }) = estimate else {
+            return;
+        };
+        let budget = u32::try_from(target_bps).unwrap_or(u32::MAX);
+        let loss_percent = (100.0 * loss).round().clamp(0.0, 100.0) as u8;
+        let scarce = target_bps < self.wanted_bps();
+        let sounds = |track: &mut Track| track.kind == Kind::Audio && track.is_on();
+        let voices = self.tracks.iter_mut().map(sounds).filter(|it| *it).count() as u32;
+        for track in &self.tracks {
+            let Some(published) = &track.published else {
+                continue;
+            };
+            let budget = match track.kind {
+                Kind::Audio => budget,
+                Kind::Video => left_for_pictures(budget, voices),
+            };
+            published.steering.limit(budget, loss_percent, scarce);
+        }
+    }
+
+    /// Tells the room which encodings it has to do without, and the others that a picture is off
+    /// while none can be sent: a picture that stands still looks like a fault.
+    pub(super) fn tell_withheld(&mut self, session: &mut Session) {
+        for track in &mut self.tracks {
+            let is_on = track.is_on();
+            let Some(published) = &mut track.published else {
+                continue;
+            };
+            let held_back = published.is_held_back();
+            if std::mem::replace(&mut published.told_held_back, held_back) != held_back {
+                session.set_active(&published.id, is_on && !held_back);
+            }
+            if published.encodings() > 1 {
+                let withheld = published.steering.withheld();
+                session.withhold(&published.id, &variants(withheld).collect());
             }
         }
     }
@@ -294,13 +378,13 @@ impl Local {
         });
     }
 
-    /// Renews the picture that is sent as `ssrc`.
+    /// Renews the picture that is sent as `ssrc`; asked too often, a later one.
     pub(super) fn request_keyframe(&self, ssrc: u32) {
-        let wanted = self
-            .published()
-            .filter(|published| published.track.ssrc() == ssrc);
-        for publication in wanted.filter_map(|published| published.publication.as_ref()) {
-            publication.request_keyframe();
+        for published in self.published() {
+            if let Some(encoding) = published.track.encoding_of(ssrc) {
+                published.steering.request_keyframe(encoding);
+                published.numbers.count_keyframe_request();
+            }
         }
     }
 
@@ -313,7 +397,9 @@ impl Local {
                 track_id: published.id.clone(),
                 kind: track.kind,
                 active,
+                held_back: active && published.is_held_back(),
                 sent: published.numbers.sent(),
+                encodings: published.encoding_stats(),
             })
         };
         self.tracks.iter_mut().filter_map(stats).collect()
@@ -333,6 +419,47 @@ impl Local {
     }
 }
 
+impl Published {
+    /// How many encodings are sent at most.
+    fn encodings(&self) -> usize {
+        match self.negotiated {
+            Some(true) => self.track.encodings(),
+            _ => 1,
+        }
+    }
+
+    /// Whether nothing that is wanted of it can be sent.
+    fn is_held_back(&self) -> bool {
+        self.publication.is_some() && self.steering.is_held_back()
+    }
+
+    fn encoding_stats(&self) -> Vec<EncodingStats> {
+        let several = (self.encodings() > 1).then_some(RIDS);
+        let rids = several.into_iter().flatten().enumerate();
+        rids.map(|(encoding, rid)| {
+            let (bytes_sent, frames_sent) = self.numbers.sent_of(encoding);
+            EncodingStats {
+                rid,
+                frames_sent,
+                bytes_sent,
+            }
+        })
+        .collect()
+    }
+}
+
+/// What is announced of a picture in several encodings.
+fn bitrates(bitrate_bps: u32) -> Bitrates {
+    let encodings = Steering::bitrates(bitrate_bps).map(u64::from);
+    Bitrates::PerVariant(VARIANTS.into_iter().zip(encodings).collect())
+}
+
+/// Names encodings by their places in [`RIDS`].
+fn variants(which: [bool; RIDS.len()]) -> impl Iterator<Item = Variant> {
+    let places = VARIANTS.into_iter().zip(which);
+    places.filter_map(|(variant, is_set)| is_set.then_some(variant))
+}
+
 impl Track {
     fn new(source: Source) -> Self {
         Self {
@@ -350,7 +477,11 @@ impl Track {
         when: (Epoch, Instant),
         report: (u64, mpsc::Sender<SourceEnded>),
     ) -> Result<(), Error> {
-        if !self.published.as_ref().is_some_and(|it| it.negotiated) {
+        if self
+            .published
+            .as_ref()
+            .is_none_or(|it| it.negotiated.is_none())
+        {
             return Ok(());
         }
         let source = self.source().take();
@@ -360,6 +491,8 @@ impl Track {
         let to = Destination {
             track: published.track.clone(),
             numbers: Arc::clone(&published.numbers),
+            steering: Arc::clone(&published.steering),
+            encodings: published.encodings(),
             bitrate_bps,
             after: published.sending.take(),
         };

@@ -63,6 +63,19 @@ pub(super) struct Media {
     pub(super) held: Option<HeldOffer>,
     /// All our tracks are in one stream, so that browsers play them in step.
     stream: String,
+    /// The room takes several encodings of a picture.
+    pub(super) simulcast: bool,
+}
+
+/// Where tracks can be published.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// Who we are there.
+    pub(super) me: &'a PeerId,
+    pub(super) stream: &'a str,
+    pub(super) transport: &'a Transport,
+    /// Whether pictures are offered in several encodings.
+    pub(super) simulcast: bool,
 }
 
 impl Media {
@@ -80,6 +93,8 @@ impl Media {
             answered: false,
             held: None,
             stream: uuid::Uuid::new_v4().to_string(),
+            // Others have to say so first: their engine fails on an offer of what it has not.
+            simulcast: is_snug,
         })
     }
 
@@ -96,12 +111,19 @@ impl Media {
     }
 
     /// Where tracks can be published now, if we are in.
-    pub(super) fn place<'a>(
-        media: &'a Option<Self>,
-        me: Option<&'a PeerId>,
-    ) -> Option<(&'a PeerId, &'a str, &'a Transport)> {
+    pub(super) fn place<'a>(media: &'a Option<Self>, me: Option<&'a PeerId>) -> Option<Place<'a>> {
         let media = media.as_ref()?;
-        Some((me?, &media.stream, &media.transport))
+        Some(Place {
+            me: me?,
+            stream: &media.stream,
+            transport: &media.transport,
+            simulcast: media.simulcast,
+        })
+    }
+
+    /// Whether the server is Snug's own.
+    pub(super) fn is_snug(&self) -> bool {
+        !self.restarts_always
     }
 
     /// Whether media may flow.

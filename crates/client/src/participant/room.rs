@@ -3,9 +3,12 @@
 //! The cores decide (session, liveness, negotiation); this shell collects what happened, feeds it
 //! to them, and carries out what they want.
 
+mod telling;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use snug_protocol::{PeerId, SnugEvent};
+use snug_protocol::{PeerId, SnugEvent, TrackId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::local::Local;
@@ -17,9 +20,10 @@ use crate::output::Watched;
 use crate::publish::{Source, SourceEnded};
 use crate::session::{Ending, Output, Session};
 use crate::signalling::{Admission, LineEvent, LineId, Liveness, Said, Signalling, Verdict};
-use crate::stats::{ConnectionState, Stats};
+use crate::stats::Stats;
 use crate::subscribe::{Report, Subscriber};
-use crate::{Error, ErrorKind, JoinOptions, Timeouts};
+use crate::{Error, ErrorKind, JoinOptions, Kind, Timeouts};
+use telling::recording_stopped;
 
 /// Pause between two snapshots of the statistics.
 const STATS_INTERVAL: Duration = Duration::from_millis(100);
@@ -87,6 +91,12 @@ pub(super) struct Room {
     next_stats: Instant,
     /// People or tracks changed since the last statistics.
     pub(super) stats_stale: bool,
+    /// Every picture is of use, also those that nobody looks at.
+    takes_all: bool,
+    /// How high the pictures are shown that are looked at, once somebody said so.
+    heights: Option<BTreeMap<TrackId, u16>>,
+    /// Tracks whose pictures the room holds back, because our way from it carries no more.
+    paused: BTreeSet<TrackId>,
 }
 
 impl Room {
@@ -140,6 +150,9 @@ impl Room {
             stats,
             next_stats: Instant::now(),
             stats_stale: false,
+            takes_all: options.record.is_some() || options.decode,
+            heights: None,
+            paused: BTreeSet::new(),
         }
     }
 
@@ -223,7 +236,12 @@ impl Room {
             }
             Input::Asked(Some(Command::Keyframe(track))) => self.subscriber.want_keyframe(&track),
             Input::Asked(_) => {}
-            Input::Watched(watched) => self.subscriber.watch(watched),
+            Input::Watched(watched) => {
+                let rows = watched.iter().map(|it| (it.track.clone(), it.rows));
+                self.heights = Some(rows.collect());
+                self.tell_heights();
+                self.subscriber.watch(watched);
+            }
             Input::Due => self.handle_due().await?,
         }
         self.settle().await?;
@@ -261,6 +279,8 @@ impl Room {
         }
         if self.next_stats <= now {
             self.next_stats = now + STATS_INTERVAL;
+            self.follow_uplink();
+            self.local.tell_withheld(&mut self.session);
             self.publish_stats();
         }
         Ok(())
@@ -277,6 +297,19 @@ impl Room {
             LineEvent::Media(data) if current => self.session.handle_data(&data),
             LineEvent::Snug(SnugEvent::Presence { endpoint_id, state }) if current => {
                 self.session.handle_presence(&endpoint_id, state);
+            }
+            LineEvent::Snug(SnugEvent::WantedEncodings {
+                track_id,
+                encodings,
+            }) if current => self.local.want(&track_id, &encodings),
+            LineEvent::Snug(SnugEvent::PausedTracks { track_ids }) if current => {
+                self.paused = track_ids.into_iter().collect();
+                self.stats_stale = true;
+            }
+            LineEvent::Simulcast(taken) if current => {
+                if let Some(media) = &mut self.media {
+                    media.simulcast |= taken;
+                }
             }
             LineEvent::Heard if current => {
                 if let Some(liveness) = &mut self.liveness {
@@ -308,6 +341,7 @@ impl Room {
             }
             LineEvent::Media(_)
             | LineEvent::Snug(_)
+            | LineEvent::Simulcast(_)
             | LineEvent::Heard
             | LineEvent::Complaint(_) => {}
         }
@@ -385,6 +419,7 @@ impl Room {
                 .is_some_and(|snug| snug.resumed);
         if resumed {
             self.session.resume();
+            self.tell_heights();
             if let Some(media) = &mut self.media
                 && media.transport.move_to(admission.local)
             {
@@ -394,6 +429,7 @@ impl Room {
         } else {
             self.let_in_by = Some(now + self.timeouts.answer);
             let is_snug = admission.reply.snug.is_some();
+            self.paused.clear();
             self.start_over(admission.local, is_snug).await?;
         }
         match &mut self.liveness {
@@ -439,8 +475,8 @@ impl Room {
             Output::Answer { number, sdp } => self.apply_answer(number, &sdp).await?,
             Output::Candidate(candidate) => self.add_candidate(&candidate).await,
             Output::Ready(me) => self.enter(me).await?,
-            Output::Start(track) => {
-                self.local.agree(&track);
+            Output::Start { track, simulcast } => {
+                self.local.agree(&track, simulcast);
                 self.start_due = true;
             }
             Output::Receive { mid, track } => self.subscriber.bind(&mid, track),
@@ -466,7 +502,35 @@ impl Room {
             peer_id: me.clone(),
             key: self.standing,
         });
+        self.tell_heights();
         self.announce(&me).await
+    }
+
+    /// Says how high each picture of others is shown, once somebody said so: a Snug server then
+    /// sends no more than that. What is not looked at is hidden.
+    fn tell_heights(&mut self) {
+        let is_snug = self.media.as_ref().is_some_and(Media::is_snug);
+        let Some(mut heights) = self.heights.clone().filter(|_| is_snug && !self.takes_all) else {
+            return;
+        };
+        for (_, peer) in self.session.roster().peers() {
+            for (track, kind, _) in peer.tracks() {
+                if kind == Kind::Video {
+                    heights.entry(track.clone()).or_insert(0);
+                }
+            }
+        }
+        self.signalling
+            .say(Said::Snug(SnugEvent::TileHeights { heights }));
+    }
+
+    /// Has our own tracks take what the way to the room carries.
+    fn follow_uplink(&mut self) {
+        if let Some(media) = &self.media {
+            let uplink = media.transport.uplink();
+            uplink.want(self.local.wanted_bps());
+            self.local.limit(uplink.estimate());
+        }
     }
 
     async fn obey(&mut self, verdict: Verdict) -> Result<(), Error> {
@@ -496,52 +560,6 @@ impl Room {
             }
         }
         Ok(())
-    }
-
-    async fn handle_report(&mut self, report: Report) {
-        match report {
-            Report::FirstFrame(track) => self.tell(Happening::FirstFrame {
-                peer_id: track.peer,
-                track_id: track.id,
-                kind: track.kind,
-            }),
-            Report::KeyframeWanted { mid, ssrc } => {
-                if let Some(media) = &self.media {
-                    media.readers.request_keyframe(&mid, ssrc).await;
-                }
-            }
-            Report::RecordingStopped(error) => self.tell(recording_stopped(error)),
-        }
-    }
-
-    pub(super) fn tell(&mut self, what: Happening) {
-        self.stats_stale = true;
-        if self.events.try_send(Event::now(what)).is_err() {
-            self.events_dropped += 1;
-        }
-    }
-
-    fn publish_stats(&mut self) {
-        let mut stats = self.subscriber.stats(self.session.roster());
-        stats.peer_id = self.session.me().cloned();
-        stats.connection = self.connection();
-        stats.elapsed_s = self.joined_at.map_or(0.0, |at| at.elapsed().as_secs_f64());
-        stats.published = self.local.stats();
-        stats.dropped.events = self.events_dropped;
-        stats.dropped.server_events = self.session.nonsense();
-        let media = self.media.as_ref();
-        stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
-        self.stats.send_replace(stats);
-    }
-
-    fn connection(&self) -> ConnectionState {
-        let media = self.media.as_ref();
-        match &self.liveness {
-            Some(liveness) if liveness.capture_is_stopped() => ConnectionState::CaptureStopped,
-            Some(liveness) if liveness.is_dialling() => ConnectionState::Reconnecting,
-            _ if media.is_some_and(Media::is_verified) => ConnectionState::Live,
-            _ => ConnectionState::ConnectingMedia,
-        }
     }
 
     /// Says goodbye first, so that the others see us go at once; then winds everything down.
@@ -574,14 +592,5 @@ impl Room {
         }
         drop(self.events.try_send(last));
         result
-    }
-}
-
-fn recording_stopped(error: snug_media::Error) -> Happening {
-    let error = Error::from(error);
-    Happening::RecordingStopped {
-        code: error.code().to_owned(),
-        message: error.to_string(),
-        hint: error.hint(),
     }
 }

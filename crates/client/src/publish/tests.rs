@@ -72,10 +72,12 @@ impl World {
     }
 
     async fn publish(&self, source: Source) -> Publication {
-        let track = self.transport.publish(source.kind(), "stream");
+        let track = self.transport.publish(source.kind(), "stream", false);
         let to = Destination {
             track: track.await.unwrap(),
             numbers: Arc::new(Numbers::random()),
+            steering: Arc::default(),
+            encodings: 1,
             bitrate_bps: 200_000,
             after: None,
         };

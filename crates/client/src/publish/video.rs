@@ -1,49 +1,38 @@
-//! The two threads of a picture: one keeps the camera's time, one encodes.
+//! The two threads of a picture: one keeps the camera's time, one encodes, in as many sizes as the
+//! plan says.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use snug_media::error::CodecError;
 use snug_media::source::Pacer;
-use snug_media::vp8::{Encoder, EncoderConfig};
+use snug_media::vp8::EncoderConfig;
 use snug_media::{I420Frame, VideoSource};
 use tokio::sync::mpsc;
 
 use super::counters::Numbers;
 use super::epoch::Clock;
+use super::ladder::Ladder;
 use super::live::LiveClock;
-use super::sender::Encoded;
+use super::plan::{Conditions, Effort, Plan, Planner};
+use super::sender::{Encoded, What};
 use super::slot::{Put, Slot};
+use super::steering::Steering;
 use super::stop::EndReport;
 use super::{End, Source, Stop};
 use crate::{Error, thread};
 
-/// Encoded pictures between encoder and network: one being packetised, one behind it. More would
-/// only be delay.
+/// Pictures between encoder and network, each in all its encodings: one being packetised, one
+/// behind it. More would only be delay.
 const LANE: usize = 2;
-
-/// Shortest pause between two keyframes on request. A keyframe is ten times a picture; a room
-/// full of newcomers must not make a stream of them.
-const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
-
-/// A wish for a keyframe, from any thread.
-#[derive(Debug, Default)]
-pub(super) struct Keyframes(AtomicBool);
-
-impl Keyframes {
-    pub(super) fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
 
 /// What a picture starts with.
 pub(super) struct Start {
     pub(super) source: Box<dyn VideoSource>,
+    /// How many encodings the room knows.
+    pub(super) encodings: usize,
+    /// Of the picture in full size.
     pub(super) bitrate_bps: u32,
     pub(super) clock: Clock,
     /// When the first of it is due.
@@ -59,30 +48,33 @@ type Running = (Arc<Slot<Captured>>, mpsc::Receiver<Encoded>);
 /// Starts both threads; encoded pictures come out of the lane. Closing the slot ends the encoder.
 pub(super) fn start(
     start: Start,
-    (stop, numbers, keyframes): (Stop, Arc<Numbers>, Arc<Keyframes>),
+    (stop, numbers, steering): (Stop, Arc<Numbers>, Arc<Steering>),
 ) -> Result<Running, Error> {
     let Start {
         mut source,
+        encodings,
         bitrate_bps,
         clock,
         begin,
         report,
     } = start;
-    let (width, height) = source.size();
     let fps = 1.0 / source.frame_interval().as_secs_f64().max(1.0 / 240.0);
-    let config = EncoderConfig::new(width, height, (fps.round() as u32).max(1), bitrate_bps);
-    let (lane, frames) = mpsc::channel(LANE);
+    let fps = (fps.round() as u32).max(1);
+    let (lane, frames) = mpsc::channel(LANE * encodings);
     let slot = Arc::new(Slot::new());
     let worker = EncodeThread {
         clock,
         slot: Arc::clone(&slot),
         lane,
         numbers: Arc::clone(&numbers),
-        keyframes,
-        last_forced: None,
-        gap: false,
+        steering,
+        encodings,
+        bitrate_bps,
+        fps,
+        planner: Planner::default(),
+        effort: Effort::new(),
     };
-    worker.start(config, stop.clone())?;
+    worker.start(source.size(), stop.clone())?;
     let pictures = Arc::clone(&slot);
     let capture = thread::spawn("snug-camera", move || {
         let run = || capture(&mut *source, begin, &stop, &pictures, &numbers);
@@ -163,20 +155,22 @@ struct EncodeThread {
     slot: Arc<Slot<Captured>>,
     lane: mpsc::Sender<Encoded>,
     numbers: Arc<Numbers>,
-    keyframes: Arc<Keyframes>,
-    last_forced: Option<Instant>,
-    /// A frame was dropped: only a keyframe makes sense next.
-    gap: bool,
+    steering: Arc<Steering>,
+    encodings: usize,
+    bitrate_bps: u32,
+    fps: u32,
+    planner: Planner,
+    effort: Effort,
 }
 
 impl EncodeThread {
-    /// Starts it. What goes wrong later, in making the encoder too, ends the publication by `stop`.
-    fn start(self, config: EncoderConfig, stop: Stop) -> Result<(), Error> {
+    /// Starts it. What goes wrong later, in making the encoders too, ends the publication by
+    /// `stop`.
+    fn start(self, size: (u32, u32), stop: Stop) -> Result<(), Error> {
         let slot = Arc::clone(&self.slot);
         thread::spawn("snug-encode", move || {
-            // The codec lives and dies on its thread.
-            let run = move || Encoder::new(config).map(|encoder| self.run(encoder));
-            match catch_unwind(AssertUnwindSafe(run)) {
+            // The codecs live and die on their thread.
+            match catch_unwind(AssertUnwindSafe(move || self.run(size))) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => stop.fail(snug_media::Error::from(error).into()),
                 Err(_) => stop.fail(Error::Internal("the encoder of pictures failed".into())),
@@ -186,57 +180,84 @@ impl EncodeThread {
         .map(drop)
     }
 
-    fn run(mut self, mut encoder: Encoder) {
-        let mut wanted = false;
+    fn run(mut self, (width, height): (u32, u32)) -> Result<(), CodecError> {
+        // Whoever gives pictures that no codec takes hears it at once.
+        EncoderConfig::new(width, height, self.fps, self.bitrate_bps).check()?;
+        let mut ladder = Ladder::default();
         while let Some((frame, at)) = self.slot.take() {
             if self.lane.is_closed() {
-                return;
+                return Ok(());
             }
-            wanted |= self.keyframes.take();
-            if self.lane.capacity() == 0 {
-                // Encoding what cannot be sent would only heat the room.
-                self.gap = true;
+            let plan = self.follow(frame.height, at);
+            let scarce = self.steering.pace_bps().is_some();
+            ladder.want_keyframes(self.steering.take_keyframes(), scarce);
+            if self.lane.capacity() < plan.iter().flatten().count() {
+                // Encoding what cannot be sent would only heat the room. Encoders know nothing of
+                // this picture, so that no other one misses it.
                 self.numbers.counters.frames_dropped.add(1);
                 continue;
             }
-            if self.gap || (wanted && self.may_force(at)) {
-                encoder.request_keyframe();
-                self.last_forced = Some(at);
-                wanted = false;
-                self.gap = false;
-            }
-            self.encode(&mut encoder, &frame, at);
+            let started = Instant::now();
+            self.encode(&mut ladder, (&frame, at), &plan);
+            let now = Instant::now();
+            self.effort
+                .note(now.saturating_duration_since(started), now);
         }
+        Ok(())
     }
 
-    fn may_force(&self, at: Instant) -> bool {
-        self.last_forced
-            .is_none_or(|last| at.saturating_duration_since(last) >= KEYFRAME_INTERVAL_MIN)
+    /// Looks what is to be sent now, and says what cannot be.
+    fn follow(&mut self, rows: u32, now: Instant) -> Plan {
+        let conditions = Conditions {
+            rows,
+            encodings: self.encodings,
+            bitrate_max_bps: self.bitrate_bps,
+            budget_bps: self.steering.budget_bps(),
+            wanted: self.steering.wanted(),
+            effort: self.effort.step(),
+        };
+        let plan = self.planner.plan(&conditions, now);
+        let withheld = conditions.withheld(&plan);
+        let nothing = plan.iter().all(Option::is_none) && withheld.contains(&true);
+        self.steering.withhold(withheld, nothing);
+        plan
     }
 
-    fn encode(&mut self, encoder: &mut Encoder, frame: &I420Frame, at: Instant) {
+    /// Encodes a picture in all sizes that are due: the best first, because whoever passes it on
+    /// shows first what comes first.
+    fn encode(&self, ladder: &mut Ladder, (frame, at): (&I420Frame, Instant), plan: &Plan) {
         let since_start = at.saturating_duration_since(self.clock.start());
-        match encoder.encode(frame, since_start) {
-            Ok(Some(encoded)) => {
-                if encoded.keyframe {
-                    // A keyframe of the encoder's own serves whoever asked for one.
-                    self.last_forced = Some(at);
-                }
-                let encoded = Encoded {
-                    data: encoded.data,
-                    keyframe: encoded.keyframe,
-                    at,
-                };
-                if self.lane.try_send(encoded).is_err() {
-                    self.gap = true;
+        ladder.show();
+        for (encoding, target) in plan.iter().enumerate().rev() {
+            let Some(target) = target else {
+                ladder.leave(encoding);
+                continue;
+            };
+            let picture = (frame, self.fps);
+            let encoded = ladder.encode((encoding, target), picture, (at, since_start));
+            let encoded = match encoded {
+                Ok(Some(encoded)) => encoded,
+                Ok(None) => continue,
+                Err(error) => {
+                    ladder.leave(encoding);
                     self.numbers.counters.frames_dropped.add(1);
+                    tracing::warn!(%error, "a picture cannot be encoded");
+                    continue;
                 }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.gap = true;
+            };
+            let encoded = Encoded {
+                what: What::Picture {
+                    encoding,
+                    keyframe: encoded.keyframe,
+                    temporal_layer: encoded.temporal_layer,
+                },
+                data: encoded.data,
+                at,
+            };
+            if self.lane.try_send(encoded).is_err() {
+                // What builds upon it would be of no use.
+                ladder.leave(encoding);
                 self.numbers.counters.frames_dropped.add(1);
-                tracing::warn!(%error, "a picture cannot be encoded");
             }
         }
     }

@@ -11,6 +11,8 @@ pub(super) struct Section<'a> {
     pub(super) kind: Kind,
     /// Whether media flows in it, in one direction or the other.
     pub(super) accepted: bool,
+    /// Whether several encodings are received in it (RFC 8853 section 5.1).
+    pub(super) simulcast: bool,
 }
 
 /// Lists the audio and video sections of a session description that have a name (RFC 8866
@@ -25,6 +27,7 @@ pub(super) fn sections(sdp: &str) -> Vec<Section<'_>> {
         } else if let Some(draft) = &mut current {
             match line {
                 "a=inactive" => draft.inactive = true,
+                _ if line.starts_with("a=simulcast:recv ") => draft.simulcast = true,
                 _ => draft.mid = line.strip_prefix("a=mid:").or(draft.mid),
             }
         }
@@ -37,6 +40,7 @@ struct Draft<'a> {
     kind: Option<Kind>,
     rejected: bool,
     inactive: bool,
+    simulcast: bool,
     mid: Option<&'a str>,
 }
 
@@ -53,6 +57,7 @@ impl<'a> Draft<'a> {
             kind,
             rejected: words.next() == Some("0"),
             inactive: false,
+            simulcast: false,
             mid: None,
         }
     }
@@ -63,6 +68,7 @@ impl<'a> Draft<'a> {
             mid: self.mid?,
             kind: self.kind?,
             accepted,
+            simulcast: self.simulcast,
         })
     }
 }
@@ -74,12 +80,13 @@ mod tests {
     #[test]
     fn sections_are_found_with_their_state() {
         let sdp = "v=0\r\na=mid:session\r\nm=audio 9 X 111\r\na=mid:0\r\na=recvonly\r\n\
-                   m=video 9 X 96\r\na=inactive\r\na=mid:1\r\nm=video 0 X 96\r\na=mid:2\r\n\
+                   m=video 9 X 96\r\na=inactive\r\na=mid:1\r\na=simulcast:recv l;m;h\r\nm=video 0 X 96\r\na=mid:2\r\n\
                    m=application 9 X\r\na=mid:3\r\nm=video 9 X 96\r\n";
         let section = |mid, kind, accepted| Section {
             mid,
             kind,
             accepted,
+            simulcast: mid == "1",
         };
         let wanted = vec![
             section("0", Kind::Audio, true),

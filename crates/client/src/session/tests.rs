@@ -1,7 +1,9 @@
 //! The session against a scripted room: no sockets, no clock.
 
 use serde_json::{Value, json};
-use snug_protocol::{ClientEvent, PeerId, PresenceState, SdpAnswer, TrackId, TrackSource};
+use snug_protocol::{
+    Bitrates, ClientEvent, PeerId, PresenceState, SdpAnswer, TrackId, TrackSource,
+};
 
 use super::{Ending, Output, Session};
 use crate::Kind;
@@ -84,8 +86,18 @@ fn negotiate(session: &mut Session, data: Value, mids: &[(TrackId, String)]) -> 
 fn a_track_is_asked_for_once_offered_with_its_metadata_and_started() {
     let mut session = joined();
     let (a, b) = (track("me:a"), track("me:b"));
-    session.publish(a.clone(), TrackSource::Microphone, 32_000, true);
-    session.publish(b.clone(), TrackSource::Camera, 1_500_000, true);
+    session.publish(
+        a.clone(),
+        TrackSource::Microphone,
+        Bitrates::Total(32_000),
+        true,
+    );
+    session.publish(
+        b.clone(),
+        TrackSource::Camera,
+        Bitrates::Total(1_500_000),
+        true,
+    );
     assert_eq!(
         drain(&mut session),
         [Output::Send(ClientEvent::RenegotiateTracks)]
@@ -110,7 +122,10 @@ fn a_track_is_asked_for_once_offered_with_its_metadata_and_started() {
     session.handle_answered(number);
     let wanted = [
         Output::Tell(Happening::Negotiated { count: 1 }),
-        Output::Start(a),
+        Output::Start {
+            track: a,
+            simulcast: false,
+        },
     ];
     assert_eq!(
         drain(&mut session),
@@ -122,10 +137,15 @@ fn a_track_is_asked_for_once_offered_with_its_metadata_and_started() {
 #[test]
 fn a_change_during_a_negotiation_asks_for_another() {
     let mut session = joined();
-    session.publish(track("me:a"), TrackSource::Microphone, 32_000, true);
+    session.publish(
+        track("me:a"),
+        TrackSource::Microphone,
+        Bitrates::Total(32_000),
+        true,
+    );
     drain(&mut session);
     let number = number_of(&say(&mut session, offer_data(0, 0)));
-    session.publish(track("me:b"), TrackSource::Camera, 1, true);
+    session.publish(track("me:b"), TrackSource::Camera, Bitrates::Total(1), true);
     session.handle_offer(number, "sdp".into(), &[]);
     drain(&mut session);
     say(&mut session, answer(json!({}), ""));
@@ -240,7 +260,12 @@ fn said_of(id: &TrackId, source: &str, active: bool) -> Output {
 fn a_track_that_goes_off_is_said_so_and_needs_no_negotiation() {
     let mut session = joined();
     let camera = track("me:v");
-    session.publish(camera.clone(), TrackSource::Camera, 1, true);
+    session.publish(
+        camera.clone(),
+        TrackSource::Camera,
+        Bitrates::Total(1),
+        true,
+    );
     session.set_active(&camera, false);
     assert_eq!(
         drain(&mut session),
@@ -313,7 +338,12 @@ fn others_that_go_off_and_on_are_told_once() {
 #[test]
 fn an_offer_that_fails_is_tried_again_but_not_for_ever() {
     let mut session = joined();
-    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
+    session.publish(
+        track("me:a"),
+        TrackSource::Microphone,
+        Bitrates::Total(1),
+        true,
+    );
     drain(&mut session);
     for attempt in 0..10 {
         let number = number_of(&say(&mut session, offer_data(0, 0)));
@@ -363,7 +393,12 @@ fn presence_is_told_once_per_change() {
 #[test]
 fn a_resumed_session_drops_its_half_done_negotiation() {
     let mut session = joined();
-    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
+    session.publish(
+        track("me:a"),
+        TrackSource::Microphone,
+        Bitrates::Total(1),
+        true,
+    );
     drain(&mut session);
     let old = number_of(&say(&mut session, offer_data(0, 0)));
     session.handle_offer(old, "sdp".into(), &[]);
@@ -408,7 +443,12 @@ fn a_new_place_starts_over_and_reconciles_who_is_here() {
         let data = json!({"id": id, "metadata": {"displayName": id}});
         say(&mut session, json!({"type": "endpointAdded", "data": data}));
     }
-    session.publish(track("me:a"), TrackSource::Microphone, 1, true);
+    session.publish(
+        track("me:a"),
+        TrackSource::Microphone,
+        Bitrates::Total(1),
+        true,
+    );
     drain(&mut session);
     session.connect();
     assert!(matches!(

@@ -44,6 +44,8 @@ pub(super) struct Plan {
 pub(crate) enum Said {
     /// A media event, as the text for its `data`.
     Media(String),
+    /// A Snug event; only to servers that know them.
+    Snug(SnugEvent),
     /// Goodbye; the line ends once it is out.
     Leave,
 }
@@ -57,6 +59,8 @@ pub(crate) enum LineEvent {
     Media(String),
     /// A Snug event.
     Snug(SnugEvent),
+    /// The room says whether it takes several encodings of a picture.
+    Simulcast(bool),
     /// The server said something, whatever it was.
     Heard,
     /// The server says what went wrong; the end of the channel may follow.
@@ -69,6 +73,14 @@ pub(crate) enum LineEvent {
 
 /// The event by which the Membrane videoroom says that an endpoint crashed.
 const ERROR_EVENT: &str = "error";
+
+/// The event by which it says whether its rooms have simulcast, after the join.
+const SIMULCAST_EVENT: &str = "simulcastConfig";
+
+#[derive(Deserialize)]
+struct SimulcastPayload {
+    data: bool,
+}
 
 #[derive(Deserialize)]
 struct MediaPayload {
@@ -209,7 +221,12 @@ impl Line {
             }
             Turn::Frame(Some(Err(error))) => return Err(self.lost(&error)),
             Turn::Frame(None) | Turn::Said(None) => return Err(self.gone()),
-            Turn::Said(Some(Said::Media(data))) => self.say_media(&data, now)?,
+            Turn::Said(Some(Said::Media(data))) => {
+                self.say_event(MEDIA_EVENT, json!({"data": data}), now)?;
+            }
+            Turn::Said(Some(Said::Snug(event))) => {
+                self.say_event(SNUG_EVENT, event.to_payload(), now)?;
+            }
             Turn::Said(Some(Said::Leave)) => {
                 self.phoenix.leave(&self.topic);
                 self.leaving = true;
@@ -263,10 +280,9 @@ impl Line {
         Ok(due)
     }
 
-    fn say_media(&mut self, data: &str, now: Instant) -> Result<(), Error> {
-        let payload = Payload::from(json!({"data": data}));
+    fn say_event(&mut self, event: &str, payload: Value, now: Instant) -> Result<(), Error> {
         self.phoenix
-            .cast(&self.topic, MEDIA_EVENT, payload, now)
+            .cast(&self.topic, event, Payload::from(payload), now)
             .map_err(|error| Error::Internal(error.to_string()))
     }
 
@@ -313,6 +329,10 @@ impl Line {
                 Err(_) => Some(LineEvent::Media(String::new())),
             },
             SNUG_EVENT => Some(LineEvent::Snug(SnugEvent::from_payload(payload.as_json()?))),
+            SIMULCAST_EVENT => {
+                let SimulcastPayload { data } = payload.parse().ok()?;
+                Some(LineEvent::Simulcast(data))
+            }
             ERROR_EVENT => {
                 let ErrorPayload { message } = payload.parse().ok()?;
                 Some(LineEvent::Complaint(message))

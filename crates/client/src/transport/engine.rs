@@ -8,7 +8,7 @@ use std::time::Duration;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
     NackGeneratorBuilder, NackGeneratorInterceptor, NackResponderBuilder, ReceiverReportBuilder,
-    Registry, Slot, TwccReceiverBuilder, TwccSenderBuilder,
+    Registry, Slot, TwccReceiverBuilder,
 };
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
@@ -24,6 +24,7 @@ use webrtc::peer_connection::{
 use webrtc::runtime::Runtime;
 
 use super::feedback::FeedbackTap;
+use super::uplink::Numbering;
 
 /// Payload type of Opus; what every browser uses.
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
@@ -33,8 +34,17 @@ const RTX_PAYLOAD_TYPE: u8 = 97;
 
 /// Header extension that names the media section of a packet (RFC 8843 section 15).
 pub(super) const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-const TRANSPORT_CC_URI: &str =
+pub(super) const TRANSPORT_CC_URI: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// Header extension that says how loud a packet of sound is (RFC 6464).
+pub(super) const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+/// Header extensions that name the encoding of a packet, and of one sent again (RFC 8852).
+pub(super) const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+
+/// The header extensions of each kind, in the order of their ids.
+const AUDIO_EXTENSIONS: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, AUDIO_LEVEL_URI];
+const VIDEO_EXTENSIONS: [&str; 4] = [MID_URI, TRANSPORT_CC_URI, RID_URI, REPAIRED_RID_URI];
 
 /// Pause between two connectivity checks. The library's 200 ms cost two ticks, 400 ms, in every
 /// join; a LAN answers within one of these.
@@ -104,11 +114,12 @@ fn any_port(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Builds a connection bound to `address` that reports to `handler` and copies feedback to `tap`.
+/// Builds a connection bound to `address` that reports to `handler`, copies feedback to the tap, and
+/// numbers what it sends.
 pub(super) async fn build(
     address: LocalAddress,
     handler: Arc<dyn PeerConnectionEventHandler>,
-    tap: FeedbackTap,
+    (tap, numbering): (FeedbackTap, Numbering),
     runtime: Arc<dyn Runtime>,
 ) -> Result<Arc<dyn PeerConnection>> {
     let settings = SettingEngineBuilder::new()
@@ -133,7 +144,7 @@ pub(super) async fn build(
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_setting_engine(settings)
         .with_media_engine(media_engine()?)
-        .with_interceptor_registry(interceptors(tap))
+        .with_interceptor_registry(interceptors(tap, numbering))
         .with_handler(handler)
         .with_runtime(runtime)
         .with_udp_addrs(vec![address])
@@ -144,11 +155,11 @@ pub(super) async fn build(
 
 /// Reports of received media, retransmission both ways, transport-wide sequence numbers both ways.
 /// Sender reports are not the library's: ours carry the exact capture time (see `publish`).
-fn interceptors(tap: FeedbackTap) -> Registry {
+fn interceptors(tap: FeedbackTap, numbering: Numbering) -> Registry {
     Registry::new()
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::NackGenerator, nack_generator())
-        .with(Slot::TwccSender, TwccSenderBuilder::new().build())
+        .with(Numbering::slot(), numbering)
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().build())
         .with(
             Slot::ReceiverReport,
@@ -197,13 +208,14 @@ fn media_engine() -> Result<MediaEngine> {
         },
         RtpCodecKind::Video,
     )?;
-    for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
-        for uri in [MID_URI, TRANSPORT_CC_URI] {
-            let extension = RTCRtpHeaderExtensionCapability {
-                uri: uri.to_owned(),
-            };
-            engine.register_header_extension(extension, kind, None)?;
-        }
+    let of = |kind, uris: &[&'static str]| uris.iter().map(|uri| (kind, *uri)).collect::<Vec<_>>();
+    let audio = of(RtpCodecKind::Audio, &AUDIO_EXTENSIONS);
+    let video = of(RtpCodecKind::Video, &VIDEO_EXTENSIONS);
+    for (kind, uri) in audio.into_iter().chain(video) {
+        let extension = RTCRtpHeaderExtensionCapability {
+            uri: uri.to_owned(),
+        };
+        engine.register_header_extension(extension, kind, None)?;
     }
     Ok(engine)
 }

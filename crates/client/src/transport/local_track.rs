@@ -20,64 +20,88 @@ use webrtc::peer_connection::PeerConnection;
 use webrtc::rtp_transceiver::{RtpSender, RtpTransceiver};
 
 use super::Kind;
-use super::engine::{MID_URI, OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE, codec};
+use super::engine::{
+    AUDIO_LEVEL_URI, MID_URI, OPUS_PAYLOAD_TYPE, RID_URI, VP8_PAYLOAD_TYPE, codec,
+};
+
+/// The encodings of a simulcast, from the least to the best: the only names that servers of the
+/// Membrane family know.
+pub(crate) const RIDS: [&str; 3] = ["l", "m", "h"];
 
 /// A packet to send, before the connection adds what only it knows.
 pub(crate) struct MediaPacket {
+    /// Its encoding: the place in [`RIDS`] in a simulcast, else 0.
+    pub(crate) encoding: usize,
     /// Last packet of its frame.
     pub(crate) marker: bool,
     /// Sequence number.
     pub(crate) sequence: u16,
     /// Capture time in ticks of the codec's clock.
     pub(crate) timestamp: RtpTime,
+    /// How loud it is, if it is sound.
+    pub(crate) level: Option<AudioLevel>,
     /// Payload, including the codec's own payload header.
     pub(crate) payload: Bytes,
+}
+
+/// How loud a packet of sound is (RFC 6464 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AudioLevel {
+    /// Decibels below full scale, from 0 to 127 (silence).
+    pub(crate) below_full_scale_db: u8,
+    /// Whether it seems to be a voice.
+    pub(crate) voice: bool,
+}
+
+impl AudioLevel {
+    fn to_byte(self) -> u8 {
+        u8::from(self.voice) << 7 | self.below_full_scale_db.min(127)
+    }
 }
 
 /// A sending section of the media connection. Clones are the same track.
 #[derive(Clone)]
 pub(crate) struct LocalTrack {
     kind: Kind,
-    ssrc: u32,
+    /// The source of each encoding.
+    ssrcs: Arc<[u32]>,
     track: Arc<TrackLocalStaticRTP>,
     transceiver: Arc<dyn RtpTransceiver>,
     sender: Arc<dyn RtpSender>,
-    mid: Arc<OnceCell<Mid>>,
+    names: Arc<OnceCell<Names>>,
     payload_type: Arc<AtomicU8>,
 }
 
-/// The section's name and the extension that carries it in each packet.
+/// The section's name, and the extensions that carry it and the rest in each packet.
 #[derive(Clone)]
-struct Mid {
-    extension: Option<u8>,
-    value: Bytes,
+struct Names {
+    mid: Bytes,
+    mid_extension: Option<u8>,
+    rid_extension: Option<u8>,
+    level_extension: Option<u8>,
 }
 
 impl LocalTrack {
+    /// Adds a sending section; with `simulcast` it offers an encoding for each of [`RIDS`].
     pub(super) async fn add(
         connection: &dyn PeerConnection,
         kind: Kind,
         stream: &str,
+        simulcast: bool,
     ) -> Result<Self> {
-        let ssrc = random_ssrc();
-        let encoding = RTCRtpEncodingParameters {
-            rtp_coding_parameters: RTCRtpCodingParameters {
-                ssrc: Some(ssrc),
-                rtx: (kind == Kind::Video).then(|| RTCRtpRtxParameters {
-                    ssrc: random_ssrc(),
-                }),
-                ..RTCRtpCodingParameters::default()
-            },
-            active: true,
-            codec: codec(kind.into()),
-            ..RTCRtpEncodingParameters::default()
-        };
+        let rids: &[&str] = if simulcast { &RIDS } else { &[""] };
+        let ssrcs: Arc<[u32]> = rids.iter().map(|_| random_ssrc()).collect();
+        let encodings = rids
+            .iter()
+            .zip(&*ssrcs)
+            .map(|(rid, ssrc)| encoding(kind, rid, *ssrc))
+            .collect();
         let media = MediaStreamTrack::new(
             stream.to_owned(),
             uuid::Uuid::new_v4().to_string(),
             String::new(),
             kind.into(),
-            vec![encoding],
+            encodings,
         );
         let track = Arc::new(TrackLocalStaticRTP::new(media));
         let init = RTCRtpTransceiverInit {
@@ -98,23 +122,23 @@ impl LocalTrack {
         };
         Ok(Self {
             kind,
-            ssrc,
+            ssrcs,
             track,
             transceiver,
             sender,
-            mid: Arc::default(),
+            names: Arc::default(),
             payload_type: Arc::new(AtomicU8::new(payload_type)),
         })
     }
 
-    /// Audio or video.
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    /// How many encodings were offered: one, or as many as there are [`RIDS`].
+    pub(crate) fn encodings(&self) -> usize {
+        self.ssrcs.len()
     }
 
-    /// The stream's synchronisation source.
-    pub(crate) fn ssrc(&self) -> u32 {
-        self.ssrc
+    /// Says which encoding is sent as `ssrc`, if any is.
+    pub(crate) fn encoding_of(&self, ssrc: u32) -> Option<usize> {
+        self.ssrcs.iter().position(|own| *own == ssrc)
     }
 
     /// The name of its media section; there is one as soon as it was offered.
@@ -134,37 +158,37 @@ impl LocalTrack {
             self.payload_type
                 .store(agreed.payload_type, Ordering::Relaxed);
         }
-        let extension = parameters
-            .header_extensions
-            .iter()
-            .find(|ext| ext.uri == MID_URI);
-        let extension = extension.and_then(|ext| u8::try_from(ext.id).ok());
+        let extension = |uri: &str| {
+            let mut all = parameters.header_extensions.iter();
+            let found = all.find(|ext| ext.uri == uri)?;
+            u8::try_from(found.id).ok()
+        };
         if let Some(mid) = self.mid().await {
-            let value = Bytes::from(mid);
-            self.mid
-                .get_or_init(async || Mid { extension, value })
-                .await;
+            let names = Names {
+                mid: Bytes::from(mid),
+                mid_extension: extension(MID_URI),
+                rid_extension: extension(RID_URI).filter(|_| self.encodings() > 1),
+                level_extension: extension(AUDIO_LEVEL_URI),
+            };
+            self.names.get_or_init(async || names).await;
         }
         Ok(())
     }
 
     /// Sends a packet; waits while the connection's own lane is full.
     pub(crate) async fn send(&self, packet: MediaPacket) -> Result<()> {
+        let ssrc = self.ssrcs.get(packet.encoding).copied();
         let mut header = rtp::Header {
             version: 2,
             marker: packet.marker,
             payload_type: self.payload_type.load(Ordering::Relaxed),
             sequence_number: packet.sequence,
             timestamp: packet.timestamp.0,
-            ssrc: self.ssrc,
+            ssrc: ssrc.ok_or(webrtc::error::Error::ErrRTPSenderNoBaseEncoding)?,
             ..rtp::Header::default()
         };
-        if let Some(Mid {
-            extension: Some(id),
-            value,
-        }) = self.mid.get()
-        {
-            header.set_extension(*id, value.clone())?;
+        if let Some(names) = self.names.get() {
+            names.write(&packet, &mut header)?;
         }
         self.track
             .write_rtp(rtp::Packet {
@@ -174,16 +198,17 @@ impl LocalTrack {
             .await
     }
 
-    /// Reports that `rtp` was captured at `ntp`, and how much was sent so far.
+    /// Reports of an encoding that `rtp` was captured at `ntp`, and how much was sent so far.
     pub(crate) async fn report(
         &self,
-        ntp: NtpTime,
-        rtp: RtpTime,
+        encoding: usize,
+        (ntp, rtp): (NtpTime, RtpTime),
         packets: u64,
         octets: u64,
     ) -> Result<()> {
+        let ssrc = self.ssrcs.get(encoding).copied();
         let report = SenderReport {
-            ssrc: self.ssrc,
+            ssrc: ssrc.ok_or(webrtc::error::Error::ErrRTPSenderNoBaseEncoding)?,
             ntp_time: ntp.0,
             rtp_time: rtp.0,
             // Both fields are 32 bits wide and wrap (RFC 3550 section 6.4.1).
@@ -192,6 +217,39 @@ impl LocalTrack {
             ..SenderReport::default()
         };
         self.track.write_rtcp(vec![Box::new(report)]).await
+    }
+}
+
+impl Names {
+    fn write(&self, packet: &MediaPacket, header: &mut rtp::Header) -> Result<()> {
+        if let Some(id) = self.mid_extension {
+            header.set_extension(id, self.mid.clone())?;
+        }
+        let rid = RIDS.get(packet.encoding).zip(self.rid_extension);
+        if let Some((rid, id)) = rid {
+            header.set_extension(id, Bytes::from_static(rid.as_bytes()))?;
+        }
+        if let Some((level, id)) = packet.level.zip(self.level_extension) {
+            header.set_extension(id, Bytes::copy_from_slice(&[level.to_byte()]))?;
+        }
+        Ok(())
+    }
+}
+
+/// One encoding of a track as the library wants it described.
+fn encoding(kind: Kind, rid: &str, ssrc: u32) -> RTCRtpEncodingParameters {
+    RTCRtpEncodingParameters {
+        rtp_coding_parameters: RTCRtpCodingParameters {
+            rid: rid.to_owned(),
+            ssrc: Some(ssrc),
+            rtx: (kind == Kind::Video).then(|| RTCRtpRtxParameters {
+                ssrc: random_ssrc(),
+            }),
+            ..RTCRtpCodingParameters::default()
+        },
+        active: true,
+        codec: codec(kind.into()),
+        ..RTCRtpEncodingParameters::default()
     }
 }
 

@@ -20,6 +20,8 @@ const SLOTS: usize = 1024;
 pub struct AssemblerConfig {
     /// How long a missing packet is waited for.
     pub wait_max: Duration,
+    /// How long it is waited for when the next picture does without it.
+    pub skip_after: Duration,
     /// Pause after the first request for a keyframe; doubles with every further one.
     pub request_pause_min: Duration,
     /// Longest pause between two requests.
@@ -27,10 +29,12 @@ pub struct AssemblerConfig {
 }
 
 impl Default for AssemblerConfig {
-    /// Waits 250 ms (a few retransmissions on a busy wireless network), asks every 250 ms to 2 s.
+    /// Waits 250 ms (a few retransmissions on a busy wireless network), or 80 ms where that is not
+    /// worth a standing picture; asks every 250 ms to 2 s.
     fn default() -> Self {
         Self {
             wait_max: Duration::from_millis(250),
+            skip_after: Duration::from_millis(80),
             request_pause_min: Duration::from_millis(250),
             request_pause_max: Duration::from_secs(2),
         }
@@ -74,6 +78,8 @@ pub struct AssemblerCounters {
     pub keyframes: u64,
     /// Times that the picture stood still because packets were missing for too long.
     pub breaks: u64,
+    /// Times that pictures were left out on which no other is built.
+    pub skips: u64,
     /// Keyframes asked for.
     pub requests: u64,
 }
@@ -92,6 +98,8 @@ pub struct VideoAssembler {
     state: State,
     /// Lowest unwrapped sequence number still wanted.
     floor: u64,
+    /// TL0PICIDX of the picture of the base layer that came out last (RFC 7741 section 4.2).
+    base_layer: Option<u8>,
     /// Since when the packet at `floor` or behind it is missing while later ones are there.
     blocked_since: Option<Instant>,
     request: Request,
@@ -123,6 +131,8 @@ struct Part {
     marker: bool,
     starts_frame: bool,
     starts_keyframe: bool,
+    /// Its picture's TL0PICIDX, when that belongs to the base layer.
+    base_layer: Option<u8>,
     /// The VP8 payload without its descriptor; empty in padding.
     data: Bytes,
 }
@@ -138,6 +148,7 @@ impl VideoAssembler {
             jump: None,
             state: State::AwaitingKeyframe,
             floor: 0,
+            base_layer: None,
             blocked_since: None,
             request: Request::default(),
             counters: AssemblerCounters::default(),
@@ -201,7 +212,13 @@ impl VideoAssembler {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Flowing => self.blocked_since.map(|since| since + self.config.wait_max),
+            State::Flowing => self.blocked_since.map(|since| {
+                let wait = match self.skip_target() {
+                    Some(_) => self.config.skip_after,
+                    None => self.config.wait_max,
+                };
+                since + wait
+            }),
             State::AwaitingKeyframe => self.request.due.filter(|_| self.request.heard),
         }
     }
@@ -245,6 +262,7 @@ impl VideoAssembler {
         let first = self.unwrapper.unwrap(sequence);
         self.floor = first.saturating_sub(SLOTS as u64 / 2);
         self.blocked_since = None;
+        self.base_layer = None;
         self.state = State::AwaitingKeyframe;
         self.request = Request {
             heard: true,
@@ -314,6 +332,7 @@ impl VideoAssembler {
             if frame.is_none() && !part.starts_frame {
                 return Taken::Broken;
             }
+            self.base_layer = part.base_layer.or(self.base_layer);
             frame.get_or_insert_with(|| VideoFrame {
                 data: Bytes::new(),
                 keyframe: part.starts_keyframe,
@@ -366,6 +385,15 @@ impl VideoAssembler {
             let waited = self
                 .blocked_since
                 .map(|since| now.saturating_duration_since(since));
+            if waited.is_some_and(|waited| waited >= self.config.skip_after)
+                && let Some(next) = self.skip_target()
+            {
+                // What is left out had no other picture built upon it.
+                self.counters.skips += 1;
+                self.drop_below(next);
+                self.blocked_since = None;
+                return;
+            }
             if waited.is_some_and(|waited| {
                 waited >= self.config.wait_max || self.newest_whole_keyframe().is_some()
             }) {
@@ -375,6 +403,18 @@ impl VideoAssembler {
         if self.state == State::AwaitingKeyframe && !self.keyframe_is_arriving() {
             self.ask(now);
         }
+    }
+
+    /// Finds the next whole picture of the base layer behind a gap, when nothing in the gap
+    /// belongs to one: it is built upon the base layer's last alone, and that one came out.
+    fn skip_target(&self) -> Option<u64> {
+        let next = self.base_layer?.wrapping_add(1);
+        let highest = self.unwrapper.highest()?;
+        let starts = (self.floor + 1..=highest).find(|&sequence| {
+            self.part(sequence)
+                .is_some_and(|part| part.starts_frame && part.base_layer == Some(next))
+        });
+        starts.filter(|&sequence| self.frame_end(sequence).is_some())
     }
 
     /// Tells whether a packet is missing below the newest one.
@@ -441,6 +481,7 @@ impl Part {
                 marker: false,
                 starts_frame: false,
                 starts_keyframe: false,
+                base_layer: None,
                 data: payload,
             });
         }
@@ -455,6 +496,9 @@ impl Part {
             marker,
             starts_frame: descriptor.starts_frame(),
             starts_keyframe: descriptor.starts_keyframe(&payload),
+            base_layer: descriptor
+                .tl0_picture_index
+                .filter(|_| matches!(descriptor.temporal_layer, Some((0, _)))),
             data,
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::EncodedFrame;
-use super::ffi::{RawEncoder, TICKS_PER_SECOND};
+use super::ffi::{RawEncoder, RawPicture, TICKS_PER_SECOND};
 use crate::error::CodecError;
 use crate::frame::I420Frame;
 
@@ -28,6 +28,9 @@ pub struct EncoderConfig {
     pub threads: u32,
     /// Pictures until a keyframe comes by itself. Far apart: receivers ask when they need one.
     pub keyframe_interval_max: u32,
+    /// 1, or 2: then every other picture builds upon the one before it and none upon it, so that
+    /// it may be lost, or left out for a thin link, without a trace in the others.
+    pub temporal_layers: u32,
 }
 
 impl EncoderConfig {
@@ -42,10 +45,15 @@ impl EncoderConfig {
             cpu_used: -12,
             threads: 1,
             keyframe_interval_max: 3000,
+            temporal_layers: 1,
         }
     }
 
-    fn check(&self) -> Result<(), CodecError> {
+    /// Says whether an encoder takes these settings.
+    ///
+    /// # Errors
+    /// [`CodecError::Setting`] for one that is out of range.
+    pub fn check(&self) -> Result<(), CodecError> {
         let side = 1..=i64::from(super::SIDE_MAX);
         for (setting, value, range) in [
             ("picture width", i64::from(self.width), side.clone()),
@@ -53,6 +61,7 @@ impl EncoderConfig {
             ("picture rate", i64::from(self.fps), 1..=240),
             ("video speed", i64::from(self.cpu_used), -16..=-1),
             ("video threads", i64::from(self.threads), 1..=16),
+            ("temporal layers", i64::from(self.temporal_layers), 1..=2),
         ] {
             if !range.contains(&value) {
                 return Err(CodecError::Setting { setting, value });
@@ -77,6 +86,8 @@ pub struct Encoder {
     config: EncoderConfig,
     keyframe_wanted: bool,
     last_ticks: Option<i64>,
+    /// The temporal layer of the next picture, unless it is a keyframe.
+    next_layer: u8,
 }
 
 impl Encoder {
@@ -93,6 +104,7 @@ impl Encoder {
             config,
             keyframe_wanted: true,
             last_ticks: None,
+            next_layer: 0,
         })
     }
 
@@ -147,11 +159,20 @@ impl Encoder {
             None => (ticks, nominal),
         };
         self.last_ticks = Some(ticks);
-        let encoded = self
-            .raw
-            .encode(frame, ticks, duration as u32, self.keyframe_wanted)?;
-        if encoded.as_ref().is_some_and(|encoded| encoded.keyframe) {
-            self.keyframe_wanted = false;
+        let layer = match self.keyframe_wanted || self.config.temporal_layers == 1 {
+            true => 0,
+            false => self.next_layer,
+        };
+        let picture = RawPicture {
+            at: ticks,
+            duration: duration as u32,
+            keyframe: self.keyframe_wanted,
+            layer: (self.config.temporal_layers > 1).then_some(layer),
+        };
+        let encoded = self.raw.encode(frame, &picture)?;
+        if let Some(encoded) = &encoded {
+            self.keyframe_wanted &= !encoded.keyframe;
+            self.next_layer = 1 - encoded.temporal_layer;
         }
         Ok(encoded)
     }
@@ -166,6 +187,7 @@ impl Encoder {
         self.raw = RawEncoder::new(&config)?;
         self.config = config;
         self.keyframe_wanted = true;
+        self.next_layer = 0;
         Ok(())
     }
 }

@@ -33,6 +33,47 @@ fn check(operation: &'static str, status: vpx::vpx_codec_err_t) -> Result<(), Co
     })
 }
 
+/// Share of the bitrate that the base layer of two may take, in percent: its pictures build upon
+/// others twice as far away, and serve the other half besides.
+const BASE_LAYER_PERCENT: u32 = 60;
+
+/// How a picture of a temporal layer may refer to others. All build upon the last picture of the
+/// base layer; one of layer 1 leaves nothing behind, neither pixels nor probabilities.
+const BASE_LAYER_FLAGS: u32 = vpx::VP8_EFLAG_NO_REF_GF
+    | vpx::VP8_EFLAG_NO_REF_ARF
+    | vpx::VP8_EFLAG_NO_UPD_GF
+    | vpx::VP8_EFLAG_NO_UPD_ARF;
+const UPPER_LAYER_FLAGS: u32 =
+    BASE_LAYER_FLAGS | vpx::VP8_EFLAG_NO_UPD_LAST | vpx::VP8_EFLAG_NO_UPD_ENTROPY;
+
+/// One picture on its way into the codec.
+pub struct RawPicture {
+    /// When it was taken, in [`TICKS_PER_SECOND`]; must grow from call to call.
+    pub at: i64,
+    /// How long it lasts, in the same unit.
+    pub duration: u32,
+    pub keyframe: bool,
+    /// Its temporal layer, 0 or 1, when there are two.
+    pub layer: Option<u8>,
+}
+
+impl RawPicture {
+    fn flags(&self) -> u32 {
+        let forced = if self.keyframe {
+            vpx::VPX_EFLAG_FORCE_KF
+        } else {
+            0
+        };
+        match self.layer {
+            // A keyframe renews everything.
+            _ if self.keyframe => forced,
+            None => forced,
+            Some(0) => BASE_LAYER_FLAGS,
+            Some(_) => UPPER_LAYER_FLAGS,
+        }
+    }
+}
+
 /// Owns a libvpx context. Boxed: libvpx may keep pointers into it.
 struct Context(Box<vpx::vpx_codec_ctx_t>);
 
@@ -127,43 +168,50 @@ impl RawEncoder {
     }
 
     pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), CodecError> {
-        self.config.rc_target_bitrate = (bitrate_bps / 1000).max(1);
+        share_bitrate(&mut self.config, bitrate_bps);
         // SAFETY: the context is live; libvpx copies the configuration, which has only had its
-        // bitrate changed since libvpx accepted it.
+        // bitrates changed since libvpx accepted it.
         let status = unsafe { vpx::vpx_codec_enc_config_set(&mut *self.context.0, &self.config) };
         check("vpx_codec_enc_config_set", status)
     }
 
     /// Encodes one picture, whose size the caller has checked against the configuration.
-    ///
-    /// `at` and `duration` are in [`TICKS_PER_SECOND`]; `at` must grow from call to call.
     pub fn encode(
         &mut self,
         frame: &I420Frame,
-        at: i64,
-        duration: u32,
-        keyframe: bool,
+        picture: &RawPicture,
     ) -> Result<Option<EncodedFrame>, CodecError> {
         frame.check()?;
+        if let Some(layer) = picture.layer {
+            self.set_layer(layer)?;
+        }
         let image = borrow_image(frame);
-        let flags = if keyframe { vpx::VPX_EFLAG_FORCE_KF } else { 0 };
         // SAFETY: the context is live. `image` points into `frame`, which outlives the call and is
         // as long as its size says (checked above); libvpx only reads from it, and copies.
         let status = unsafe {
             vpx::vpx_codec_encode(
                 &mut *self.context.0,
                 &image,
-                at,
-                c_ulong::from(duration),
-                flags.into(),
+                picture.at,
+                c_ulong::from(picture.duration),
+                picture.flags().into(),
                 vpx::VPX_DL_REALTIME.into(),
             )
         };
         check("vpx_codec_encode", status)?;
-        Ok(self.take_packet())
+        Ok(self.take_packet(picture.layer.unwrap_or(0)))
     }
 
-    fn take_packet(&mut self) -> Option<EncodedFrame> {
+    /// Says to the rate control which layer the next picture belongs to.
+    fn set_layer(&mut self, layer: u8) -> Result<(), CodecError> {
+        let control = vpx::vp8e_enc_control_id::VP8E_SET_TEMPORAL_LAYER_ID as c_int;
+        // SAFETY: the context is a live VP8 encoder and this control takes one int.
+        let status =
+            unsafe { vpx::vpx_codec_control_(&mut *self.context.0, control, c_int::from(layer)) };
+        check("VP8E_SET_TEMPORAL_LAYER_ID", status)
+    }
+
+    fn take_packet(&mut self, layer: u8) -> Option<EncodedFrame> {
         let mut iter = ptr::null();
         let mut taken = None;
         loop {
@@ -180,9 +228,12 @@ impl RawEncoder {
             // SAFETY: libvpx gives `sz` readable bytes at `buf`, valid until the next encode.
             let data =
                 unsafe { std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz as usize) };
+            let keyframe = frame.flags & vpx::VPX_FRAME_IS_KEY != 0;
             taken = Some(EncodedFrame {
                 data: Bytes::copy_from_slice(data),
-                keyframe: frame.flags & vpx::VPX_FRAME_IS_KEY != 0,
+                keyframe,
+                // A keyframe of the codec's own choice is one that others build upon, too.
+                temporal_layer: if keyframe { 0 } else { layer },
             });
         }
     }
@@ -201,7 +252,6 @@ fn fill_config(raw: &mut vpx::vpx_codec_enc_cfg_t, config: &EncoderConfig) {
     raw.g_pass = vpx::vpx_enc_pass::VPX_RC_ONE_PASS;
     raw.g_lag_in_frames = 0;
     raw.rc_end_usage = vpx::vpx_rc_mode::VPX_CBR;
-    raw.rc_target_bitrate = (config.bitrate_bps / 1000).max(1);
     raw.rc_dropframe_thresh = 0;
     raw.rc_resize_allowed = 0;
     raw.rc_min_quantizer = 2;
@@ -213,6 +263,23 @@ fn fill_config(raw: &mut vpx::vpx_codec_enc_cfg_t, config: &EncoderConfig) {
     raw.rc_buf_sz = 1000;
     raw.kf_mode = vpx::vpx_kf_mode::VPX_KF_AUTO;
     raw.kf_max_dist = config.keyframe_interval_max;
+    if config.temporal_layers > 1 {
+        raw.ts_number_layers = 2;
+        raw.ts_rate_decimator[..2].copy_from_slice(&[2, 1]);
+        raw.ts_periodicity = 2;
+        raw.ts_layer_id[..2].copy_from_slice(&[0, 1]);
+    }
+    share_bitrate(raw, config.bitrate_bps);
+}
+
+/// Sets the bitrate of the whole, and of each temporal layer with those below it.
+fn share_bitrate(raw: &mut vpx::vpx_codec_enc_cfg_t, bitrate_bps: u32) {
+    let kilobits = (bitrate_bps / 1000).max(1);
+    raw.rc_target_bitrate = kilobits;
+    if raw.ts_number_layers > 1 {
+        let base = (kilobits * BASE_LAYER_PERCENT / 100).max(1);
+        raw.ts_target_bitrate[..2].copy_from_slice(&[base, kilobits.max(base)]);
+    }
 }
 
 /// Describes a checked picture to libvpx without copying it. For reading only.

@@ -41,6 +41,61 @@ fn the_test_pattern_keeps_35_db_at_1_mbit() {
     assert!(bitrate < 1_300_000.0, "{bitrate:.0} b/s");
 }
 
+/// Encodes the test pattern in two temporal layers.
+fn encode_layers(pattern: &TestPattern, bitrate_bps: u32, count: u64) -> Vec<EncodedFrame> {
+    let (width, height) = pattern.size();
+    let config = EncoderConfig {
+        temporal_layers: 2,
+        ..EncoderConfig::new(width, height, 30, bitrate_bps)
+    };
+    encode_pattern(pattern, &mut Encoder::new(config).unwrap(), count)
+}
+
+#[test]
+fn every_other_picture_of_two_temporal_layers_can_be_left_out() {
+    let pattern = TestPattern::new(640, 360, 30).unwrap();
+    let frames = encode_layers(&pattern, 1_000_000, 90);
+    for (n, frame) in frames.iter().enumerate() {
+        assert_eq!(frame.temporal_layer, n as u8 % 2, "{n}");
+    }
+    for leave_out in [[0, 1, 2], [1, 1, 1]] {
+        let mut decoder = Decoder::new(1).unwrap();
+        for (n, frame) in frames.iter().enumerate() {
+            // Once every sixth picture is lost, once all that may be.
+            if frame.temporal_layer == 1 && leave_out[n / 2 % 3] == 1 {
+                continue;
+            }
+            let decoded = decoder.decode(&frame.data).unwrap();
+            assert_eq!(read_strip(decoded), Some(n as u16));
+            let psnr = decoded.psnr_y(&pattern.draw(n as u64)).unwrap();
+            assert!(psnr >= 34.0, "picture {n}: {psnr:.2} dB");
+        }
+    }
+    let bytes: usize = frames.iter().map(|f| f.data.len()).sum();
+    assert!(bytes as f64 * 8.0 / 3.0 < 1_300_000.0, "{bytes}");
+}
+
+#[test]
+fn a_keyframe_begins_the_temporal_layers_anew() {
+    let pattern = TestPattern::new(320, 180, 30).unwrap();
+    let config = EncoderConfig {
+        temporal_layers: 2,
+        ..EncoderConfig::new(320, 180, 30, 300_000)
+    };
+    let mut encoder = Encoder::new(config).unwrap();
+    encode_pattern(&pattern, &mut encoder, 3);
+    encoder.request_keyframe();
+    encoder.set_bitrate(200_000).unwrap();
+    let layers: Vec<_> = (3..7)
+        .map(|n| {
+            let at = Duration::from_millis(n * 33);
+            let frame = encoder.encode(&pattern.draw(n), at).unwrap().unwrap();
+            (frame.keyframe, frame.temporal_layer)
+        })
+        .collect();
+    assert_eq!(layers, [(true, 0), (false, 1), (false, 0), (false, 1)]);
+}
+
 #[test]
 fn a_keyframe_comes_when_asked_for() {
     let pattern = TestPattern::new(320, 180, 30).unwrap();
@@ -163,51 +218,20 @@ fn a_keyframe_that_claims_a_giant_picture_is_refused() {
 
 #[test]
 fn settings_out_of_range_are_named() {
+    type Spoil = fn(&mut EncoderConfig);
+    let spoils: [(Spoil, &str); 7] = [
+        (|it| it.width = 0, "picture width"),
+        (|it| it.height = 4097, "picture height"),
+        (|it| it.fps = 0, "picture rate"),
+        (|it| it.cpu_used = 4, "video speed"),
+        (|it| it.threads = 0, "video threads"),
+        (|it| it.temporal_layers = 3, "temporal layers"),
+        (|it| it.bitrate_bps = 10, "video bitrate"),
+    ];
     let good = EncoderConfig::new(320, 180, 30, 300_000);
-    for (bad, setting) in [
-        (
-            EncoderConfig {
-                width: 0,
-                ..good.clone()
-            },
-            "picture width",
-        ),
-        (
-            EncoderConfig {
-                height: 4097,
-                ..good.clone()
-            },
-            "picture height",
-        ),
-        (
-            EncoderConfig {
-                fps: 0,
-                ..good.clone()
-            },
-            "picture rate",
-        ),
-        (
-            EncoderConfig {
-                cpu_used: 4,
-                ..good.clone()
-            },
-            "video speed",
-        ),
-        (
-            EncoderConfig {
-                threads: 0,
-                ..good.clone()
-            },
-            "video threads",
-        ),
-        (
-            EncoderConfig {
-                bitrate_bps: 10,
-                ..good.clone()
-            },
-            "video bitrate",
-        ),
-    ] {
+    for (spoil, setting) in spoils {
+        let mut bad = good.clone();
+        spoil(&mut bad);
         match Encoder::new(bad).unwrap_err() {
             CodecError::Setting { setting: named, .. } => assert_eq!(named, setting),
             other => panic!("{other}"),

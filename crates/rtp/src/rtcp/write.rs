@@ -175,6 +175,12 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// Fills the word with zeros.
+    pub(super) fn pad(&mut self) -> Result<(), Error> {
+        let used = (self.at - self.len) % 4;
+        self.put(&[0; 4][..(4 - used) % 4])
+    }
+
     fn pair(&mut self, first: SequenceNumber, mask: u16) -> Result<(), Error> {
         self.put(&first.0.to_be_bytes())?;
         self.put(&mask.to_be_bytes())
@@ -203,7 +209,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a head, lets `body` write the rest, and fills in the length; forgets everything
     /// when the body does not fit.
-    fn packet(
+    pub(super) fn packet(
         &mut self,
         packet_type: u8,
         format: u8,
@@ -218,7 +224,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let end = self.at + bytes.len();
         self.out
             .get_mut(self.at..end)
@@ -290,18 +296,17 @@ mod tests {
             let mut writer = Writer::new(&mut buffer);
             writer.remb(1, 7, bits).unwrap();
             let len = writer.finish();
-            let Packet::Other {
-                packet_type,
-                format,
-                body,
-            } = packets(&buffer[..len]).next().unwrap().unwrap()
-            else {
-                panic!("another packet")
-            };
-            assert_eq!((packet_type, format), (PAYLOAD_FEEDBACK, 15));
+            let body = &buffer[4..len];
+            assert_eq!(buffer[..2], [0x80 | 15, PAYLOAD_FEEDBACK]);
             assert_eq!(&body[8..12], b"REMB");
             assert_eq!(body[12..16], expected, "{bits}");
             assert_eq!(body[16..], [0, 0, 0, 7]);
+            let Packet::Estimate { bitrate, .. } = packets(&buffer[..len]).next().unwrap().unwrap()
+            else {
+                panic!("another packet")
+            };
+            let rounded = bits - bitrate;
+            assert!(rounded <= bits >> 17, "{bits} became {bitrate}");
         }
     }
 

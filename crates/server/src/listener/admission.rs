@@ -23,7 +23,7 @@ const TOTAL_MAX: usize = 512;
 
 /// Bounds all connections of one IPv4 address or IPv6 /64, at work or not. A whole school may sit
 /// behind one address: ten full rooms of a hundred people. Sixteen such addresses fill a server.
-const OPEN_PER_ADDRESS_MAX: usize = 1024;
+pub(crate) const OPEN_PER_ADDRESS_MAX: usize = 1024;
 
 /// Gives out places to connections.
 #[derive(Debug, Default)]
@@ -97,13 +97,14 @@ impl Drop for Slot {
 
 /// Whom a bound is for: a home or a laptop has a whole /64 of IPv6 addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Group {
+pub(crate) enum Group {
     V4([u8; 4]),
     V6([u8; 8]),
 }
 
 impl Group {
-    fn of(ip: IpAddr) -> Self {
+    /// Returns whom an address counts for.
+    pub(crate) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Group::V4(ip.octets()),
             IpAddr::V6(ip) => {

@@ -8,10 +8,7 @@ use super::offer::Direction;
 type Place = fn(&mut ExtensionIds) -> &mut Option<u8>;
 
 /// The header extensions that may be agreed upon, with their place in [`ExtensionIds`].
-///
-/// Transport-wide sequence numbers and absolute send times are not among them: a sender that is
-/// promised feedback and gets none holds its bitrate down.
-pub(super) const EXTENSIONS: [(&str, Place); 4] = [
+pub(super) const EXTENSIONS: [(&str, Place); 5] = [
     ("urn:ietf:params:rtp-hdrext:sdes:mid", |ids| &mut ids.mid),
     ("urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", |ids| {
         &mut ids.rid
@@ -23,6 +20,10 @@ pub(super) const EXTENSIONS: [(&str, Place); 4] = [
     ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", |ids| {
         &mut ids.audio_level
     }),
+    (
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        |ids| &mut ids.transport_cc,
+    ),
 ];
 
 /// The name and clock of the one codec forwarded for each kind, as `a=rtpmap` writes it.
@@ -38,6 +39,10 @@ pub(super) fn codec_name(kind: Kind) -> &'static str {
 /// encoding of a simulcast fits.
 pub(super) const ESTIMATE: &str = "goog-remb";
 
+/// Asks to be told how packets arrive. The server does so, and asks it of receivers: its estimate
+/// of what their ways carry is made of that.
+const TRANSPORT_WIDE: &str = "transport-cc";
+
 /// Asks for lost packets. Agreed upon only together with retransmissions of their own source
 /// (RFC 4588): sealing a packet a second time under its own number is out of the question, and a
 /// receiver that may ask waits seconds in vain before it asks for a keyframe.
@@ -47,8 +52,8 @@ pub(super) const NACK: &str = "nack";
 /// RFC 5104).
 pub(super) fn feedback(kind: Kind, direction: Direction) -> &'static [&'static str] {
     match (kind, direction) {
-        (Kind::Audio, _) => &[],
-        (Kind::Video, Direction::Send) => &[ESTIMATE, "ccm fir", NACK, "nack pli"],
-        (Kind::Video, _) => &["ccm fir", NACK, "nack pli"],
+        (Kind::Audio, _) => &[TRANSPORT_WIDE],
+        (Kind::Video, Direction::Send) => &[ESTIMATE, TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"],
+        (Kind::Video, _) => &[TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"],
     }
 }

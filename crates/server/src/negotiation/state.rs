@@ -22,68 +22,15 @@ use std::time::{Duration, Instant};
 
 use snug_protocol::{PeerId, SdpAnswer, TrackId, TracksTypes, Variant};
 use snug_rtp::Rid;
-use snug_sfu::{Encoding, ExtensionIds, Kind, Subscribe, TrackKey};
+use snug_sfu::{Kind, Subscribe, View};
 
+use super::agreed::{Agreed, OwnTrack, Wanted};
 use super::answer::{Outbound, Use};
 use super::{Answer, Offer, Section, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
 /// How long the first answer may take to become a connection before the next negotiation.
 const SETTLE: Duration = Duration::from_secs(2);
-
-/// A track that the peer shall receive.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    /// The track on the media plane.
-    pub key: TrackKey,
-    /// Whose.
-    pub owner: PeerId,
-    /// Sound or pictures.
-    pub kind: Kind,
-    /// The stream it belongs to.
-    pub stream: String,
-    /// The track within the stream.
-    pub label: String,
-}
-
-/// A track of the peer's own, as an offer describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OwnTrack {
-    /// Which.
-    pub id: TrackId,
-    /// Sound or pictures.
-    pub kind: Kind,
-    /// The section that sends it.
-    pub mid: String,
-    /// What is sent.
-    pub encodings: Vec<Encoding>,
-    /// The layers among it; empty without simulcast.
-    pub variants: Vec<Variant>,
-    /// The payload type of its media.
-    pub payload_type: u8,
-    /// The payload type of its retransmissions.
-    pub rtx_payload_type: Option<u8>,
-    /// The ids of its header extensions.
-    pub extensions: ExtensionIds,
-    /// Whether the peer asks to be told how much it may send.
-    pub wants_estimate: bool,
-}
-
-/// What an offer and its answer agreed upon.
-#[derive(Debug)]
-pub(crate) struct Agreed {
-    /// The answer to send.
-    pub answer: SdpAnswer,
-    /// Our side of this ICE generation.
-    pub local_ice: IceCredentials,
-    /// All tracks that the peer sends now.
-    pub own: Vec<OwnTrack>,
-    /// Tracks whose removal was held back: tell the peer now, after the answer.
-    pub released: Vec<(TrackId, PeerId)>,
-    /// How many tracks were refused because their ids are not the peer's own, or they are too
-    /// many.
-    pub refused: usize,
-}
 
 /// The talks with one peer. See the module for the rules.
 #[derive(Debug)]
@@ -136,6 +83,8 @@ struct Wish {
     agreed: Option<Subscribe>,
     /// The best layer that the peer wants; none means the best there is.
     target: Option<Rid>,
+    /// How the peer shows it.
+    view: View,
     /// The client is done with that answer.
     settled: bool,
     /// Gone, but the client cannot be told yet.
@@ -184,6 +133,7 @@ impl Negotiation {
                 wanted,
                 agreed: None,
                 target: None,
+                view: View::default(),
                 settled: false,
                 leaving: false,
             },
@@ -203,6 +153,23 @@ impl Negotiation {
         wish.target = target;
         let agreed = wish.agreed.as_mut();
         agreed.map(|agreed| agreed.target = target).is_some()
+    }
+
+    /// Notes how the peer shows a track. Returns whether that changes what it receives.
+    pub fn set_view(&mut self, id: &TrackId, change: impl FnOnce(&mut View)) -> bool {
+        let Some(wish) = self.wishes.get_mut(id) else {
+            return false;
+        };
+        let before = wish.view;
+        change(&mut wish.view);
+        let view = wish.view;
+        let agreed = wish.agreed.as_mut().filter(|_| view != before);
+        agreed.map(|agreed| agreed.view = view).is_some()
+    }
+
+    /// Lists the pictures and sounds that the peer shall receive.
+    pub fn wished(&self) -> impl Iterator<Item = &TrackId> {
+        self.wishes.keys()
     }
 
     /// Stops wanting a track. Returns whether the peer may be told now; otherwise it is one of
@@ -426,6 +393,7 @@ impl Negotiation {
                 rtx_payload_type: codec.rtx_payload_type,
                 extensions: section.extensions,
                 target: wish.target,
+                view: wish.view,
             });
             line.state = LineState::Carries(id);
             placed += 1;

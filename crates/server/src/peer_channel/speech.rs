@@ -62,6 +62,15 @@ impl Speech {
         now: Instant,
     ) -> Heard {
         let counts = event.is_some_and(|event| self.has_effect(event, now));
+        self.pay(counts, bytes, now)
+    }
+
+    /// Takes a word of so many bytes that only Snug programs say.
+    pub fn handle_snug_word(&mut self, bytes: usize, now: Instant) -> Heard {
+        self.pay(true, bytes, now)
+    }
+
+    fn pay(&mut self, counts: bool, bytes: usize, now: Instant) -> Heard {
         let bulk = u32::try_from(bytes / BYTES_A_WORD).unwrap_or(u32::MAX);
         let cost = (if counts { WORD } else { NOISE }) + WORD.saturating_mul(bulk);
         let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + cost.min(SAVED_MAX + REST_MAX);
@@ -77,11 +86,8 @@ impl Speech {
     fn has_effect(&mut self, event: &ClientEvent, now: Instant) -> bool {
         match event {
             // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
-            // everybody, whatever its size and priority.
-            ClientEvent::Candidate(_)
-            | ClientEvent::PrioritizeTrack { .. }
-            | ClientEvent::UnprioritizeTrack { .. }
-            | ClientEvent::PreferredVideoSizes(_) => false,
+            // everybody, whatever its size.
+            ClientEvent::Candidate(_) | ClientEvent::PreferredVideoSizes(_) => false,
             ClientEvent::EnableTrackEncoding { track_id, encoding } => {
                 self.is_new_switch(track_id, *encoding, true, now)
             }

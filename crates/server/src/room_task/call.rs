@@ -11,13 +11,14 @@
 //!   the peer comes back, and its client bears hearing things twice.
 
 mod publishing;
+mod rate;
 mod speaking;
 mod talk;
 mod telling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -133,6 +134,10 @@ struct Member {
     has_missed_news: bool,
     /// Its socket took nothing more, for nobody knows how long.
     has_choked: bool,
+    /// The tracks whose pictures its way does not carry.
+    paused: BTreeSet<TrackKey>,
+    /// The pictures that it wants before all others, the last wish first.
+    preferred: VecDeque<TrackId>,
 }
 
 #[derive(Debug)]
@@ -209,6 +214,8 @@ impl Call {
                 is_away: false,
                 has_missed_news: false,
                 has_choked: false,
+                paused: BTreeSet::new(),
+                preferred: VecDeque::new(),
             };
             self.members.insert(peer.clone(), member);
             self.by_key.insert(key, peer.clone());
@@ -298,6 +305,13 @@ impl Call {
             TransportEvent::Voice {
                 track, is_speech, ..
             } => self.handle_voice(track, is_speech),
+            TransportEvent::Estimate { bitrate, .. } => self.tell_estimate(&peer, bitrate),
+            TransportEvent::Paused {
+                track, is_paused, ..
+            } => self.handle_pause(&peer, track, is_paused, now),
+            TransportEvent::Wanted {
+                track, encodings, ..
+            } => self.tell_wanted(&peer, track, &encodings, now),
             // Clients close their media in many ways and at many times; the channel decides.
             TransportEvent::Closed { .. } => {}
         }
@@ -312,6 +326,9 @@ impl Call {
             | TransportEvent::Rejected { peer, .. }
             | TransportEvent::Layer { peer, .. }
             | TransportEvent::Voice { peer, .. }
+            | TransportEvent::Estimate { peer, .. }
+            | TransportEvent::Paused { peer, .. }
+            | TransportEvent::Wanted { peer, .. }
             | TransportEvent::Closed { peer } => peer,
         };
         self.by_key.get(key)

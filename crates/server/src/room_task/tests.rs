@@ -159,7 +159,7 @@ async fn a_room_that_dies_closes_its_channels_and_no_others() {
         panic!("as a defect would");
     });
     assert!(died.await.unwrap_err().is_panic());
-    assert_eq!(words(&mut doomed), ["Close"]);
+    assert_eq!(words(&mut doomed), ["Crash"]);
     assert_eq!(words(&mut inbox), [""; 0], "the other room goes on");
 }
 

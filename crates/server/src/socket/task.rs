@@ -28,9 +28,9 @@ use super::outgoing::Outgoing;
 use super::{Application, ConnectionInfo, Inbox, Join, Mailbox, SocketOptions};
 use crate::Counters;
 
-/// Read at a time. Signalling messages are a few hundred bytes, a session description comes in a
-/// few pieces, and each of thousands of sockets holds this much.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+/// Read at a time. Signalling messages are a few hundred bytes, a session description comes in some
+/// pieces, and each of thousands of sockets holds this much.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// Small frames are collected up to this much before they are written: one system call for a
 /// burst.

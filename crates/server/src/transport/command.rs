@@ -2,7 +2,7 @@
 
 use super::RelayAccess;
 use snug_rtp::Rid;
-use snug_sfu::{LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey};
+use snug_sfu::{LayerReason, PeerKey, Publish, RoomKey, Subscribe, TrackKey, WantedEncodings};
 use std::fmt;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -101,6 +101,31 @@ pub enum TransportEvent {
         track: TrackKey,
         /// Whether somebody speaks now.
         is_speech: bool,
+    },
+    /// What its way carries has changed.
+    Estimate {
+        /// The peer.
+        peer: PeerKey,
+        /// Bits a second.
+        bitrate: u64,
+    },
+    /// Its way carries a track's pictures no more, or does again.
+    Paused {
+        /// The peer.
+        peer: PeerKey,
+        /// The track.
+        track: TrackKey,
+        /// Whether nothing of it is sent now.
+        is_paused: bool,
+    },
+    /// Other encodings of one of its tracks are shown to anybody than before.
+    Wanted {
+        /// The peer.
+        peer: PeerKey,
+        /// The track.
+        track: TrackKey,
+        /// Those that are.
+        encodings: WantedEncodings,
     },
     /// It ended its DTLS session.
     Closed {

@@ -106,6 +106,14 @@ pub struct Counters {
     pub repaired: Counter,
     /// Packets that subscribers asked for in vain: too old, never sent, or too many.
     pub repairs_refused: Counter,
+    /// Packets that waited for their turn on a congested way.
+    pub paced: Counter,
+    /// Pictures not sent because too much waited already.
+    pub pictures_dropped: Counter,
+    /// Packets of padding sent to try out what ways carry.
+    pub padding: Counter,
+    /// Pictures paused because a way does not carry them.
+    pub pauses: Counter,
 }
 
 impl Counters {
@@ -122,5 +130,9 @@ impl Counters {
         self.restored.set(sum.restored);
         self.repaired.set(sum.repaired);
         self.repairs_refused.set(sum.repairs_refused);
+        self.paced.set(sum.paced);
+        self.pictures_dropped.set(sum.pictures_dropped);
+        self.padding.set(sum.padding);
+        self.pauses.set(sum.pauses);
     }
 }

@@ -1,16 +1,24 @@
 //! Doors for the fuzzer (`cargo xtask fuzz`) into what is private.
 
 use super::RelayAccess;
+use super::demux::{self, Kind};
+use super::dtls::{Dtls, Identity, Outcome};
 use super::io::{Path, StreamKey, Via};
 use super::stream::next_frame;
 use super::stun::{self, RESPONSE_LEN_MAX};
 use super::turn::{Handled, Turn};
 use bytes::BytesMut;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+pub use crate::negotiation::fuzzing::offer;
 
 /// The challenge with which every TURN conversation begins.
 const CHALLENGE_LEN: usize = 48;
+
+/// More datagrams than a flight of a handshake has, said again a few times.
+const ANSWERS_MAX: usize = 64;
 
 /// Says `data` to a TURN server that knows one peer, as a stranger: in a stream and, frame by
 /// frame, in datagrams.
@@ -45,6 +53,69 @@ pub fn turn(data: &[u8]) {
                 Handled::Malformed | Handled::Refused => {}
             }
             assert!(!turn.has_allocation(client), "a stranger has an allocation");
+        }
+    }
+}
+
+/// Reads `data` as a STUN message.
+///
+/// # Panics
+/// When a stranger's message proves authentic.
+pub fn stun(data: &[u8]) {
+    if demux::classify(data) != Kind::Stun {
+        return;
+    }
+    for attribute in stun::attributes(data) {
+        if attribute.is_err() {
+            break;
+        }
+    }
+    if let Ok(stun::Message::Request(request)) = stun::parse(data) {
+        let key = stun::key("a password that nobody was told");
+        assert!(!request.is_authentic(&key), "a stranger knows the password");
+    }
+}
+
+/// Says `data` to a DTLS server in datagrams, each led by its length in two bytes; time passes
+/// between them.
+///
+/// # Panics
+/// When a stranger is let in, or more is sent than a handshake may take.
+pub fn dtls(data: &[u8]) {
+    static IDENTITY: OnceLock<Arc<Identity>> = OnceLock::new();
+    let identity = IDENTITY.get_or_init(|| {
+        let identity = Identity::generate();
+        Arc::new(identity.expect("a certificate can be made"))
+    });
+    let Ok(mut dtls) = Dtls::new(Arc::clone(identity), [7; 32]) else {
+        return;
+    };
+    let (mut rest, mut now) = (data, Instant::now());
+    while let Some((head, tail)) = rest.split_first_chunk::<2>() {
+        let len = usize::from(u16::from_be_bytes(*head)).min(tail.len());
+        let (datagram, others) = tail.split_at(len);
+        rest = others;
+        if demux::classify(datagram) != Kind::Dtls {
+            continue;
+        }
+        let outcome = dtls.handle_datagram(datagram, now);
+        assert!(
+            !matches!(outcome, Some(Outcome::Connected(_))),
+            "a stranger is let in"
+        );
+        for _ in 0..ANSWERS_MAX {
+            if dtls.poll_transmit().is_none() {
+                break;
+            }
+        }
+        assert!(
+            dtls.poll_transmit().is_none(),
+            "a datagram asks for too much"
+        );
+        now += Duration::from_millis(150);
+        // What it leads to, other than an end, shows in the next answer.
+        if dtls.handle_timeout(now).is_some() {
+            return;
         }
     }
 }

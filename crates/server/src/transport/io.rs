@@ -176,6 +176,8 @@ pub(super) struct Received {
     pub(super) len: usize,
     /// The datagram was longer than a slot; its end is lost.
     pub(super) is_truncated: bool,
+    /// How long before it was read it had arrived, as far as the system tells.
+    pub(super) age: Duration,
 }
 
 impl Inbox {
@@ -217,9 +219,18 @@ impl Inbox {
             path,
             len: end - begin,
             is_truncated: false,
+            age: received.age,
         };
         // Moving a packet costs a twentieth of decrypting it.
         self.data.copy_within(start + begin..start + end, start);
+    }
+
+    /// Notes how long before it was read the last datagram had arrived.
+    #[cfg(target_os = "linux")]
+    fn date(&mut self, age: Duration) {
+        if let Some(last) = self.received.last_mut() {
+            last.age = age;
+        }
     }
 
     /// Takes in what came another way than by the socket; returns whether there was room.
@@ -253,6 +264,7 @@ impl Inbox {
             path,
             len: len.min(DATAGRAM_LEN_MAX),
             is_truncated,
+            age: Duration::ZERO,
         });
     }
 }

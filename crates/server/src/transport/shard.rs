@@ -203,10 +203,12 @@ impl Shard {
             };
             room.router.handle_timeout(now);
             sum += *room.router.counters();
-            if let Some(deadline) = room.router.deadline() {
+            self.send_paced(index, now);
+            self.send_control(index, now);
+            let router = self.rooms[index].as_ref().map(|room| &room.router);
+            if let Some(deadline) = router.and_then(Router::deadline) {
                 next = next.min(deadline);
             }
-            self.send_control(index, now);
         }
         self.counters.publish(&sum);
         self.next_timer = next;
@@ -310,6 +312,25 @@ impl Peer {
                 peer: from,
                 track,
                 is_speech,
+            },
+            Notice::Estimate { to, bitrate } => TransportEvent::Estimate { peer: to, bitrate },
+            Notice::Paused {
+                to,
+                track,
+                is_paused,
+            } => TransportEvent::Paused {
+                peer: to,
+                track,
+                is_paused,
+            },
+            Notice::Wanted {
+                from,
+                track,
+                encodings,
+            } => TransportEvent::Wanted {
+                peer: from,
+                track,
+                encodings,
             },
         };
         !matches!(self.events.try_send(event), Err(TrySendError::Full(_)))

@@ -22,7 +22,7 @@ use rtc::sansio::Protocol;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use snug_server::transport::{
     Encoding, ExtensionIds, IceCredentials, Kind, PeerKey, Publish, RelayAccess, RoomKey,
-    Subscribe, TrackKey, Transport, TransportCommand, TransportEvent,
+    Subscribe, TrackKey, Transport, TransportCommand, TransportEvent, View,
 };
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -254,6 +254,7 @@ impl Peer {
                     rtx_payload_type: None,
                     extensions,
                     target: None,
+                    view: View::default(),
                 }),
             }
         }

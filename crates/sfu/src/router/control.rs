@@ -2,7 +2,6 @@
 
 use super::{Router, note};
 use crate::keyframe::Reason;
-use crate::subscription::Subscription;
 use crate::track::Claim;
 use crate::{Output, PeerKey};
 use snug_rtp::rtcp::{self, Packet, SenderReport};
@@ -11,6 +10,8 @@ use std::time::{Duration, Instant};
 /// How often the clock is looked at: the interval at which an unanswered keyframe request is
 /// repeated.
 const TICK: Duration = Duration::from_millis(250);
+/// So many ticks are a second.
+const TICKS_PER_SECOND: u64 = 4;
 /// Publishers are told how their packets arrive once a second, which is how often rate control
 /// that lives on receiver reports can use it.
 const TICKS_PER_REPORT: u64 = 4;
@@ -34,8 +35,10 @@ impl Router {
                     }
                 }
                 Packet::Nack(nack) => self.handle_nack(from, &nack),
-                // Receiver reports, transport-wide feedback and REMB end here: the room server
-                // is their receiver. A goodbye says nothing that signalling does not.
+                Packet::TransportFeedback(feedback) => self.handle_feedback(from, &feedback, now),
+                Packet::Estimate { bitrate, .. } => self.handle_estimate(from, bitrate, now),
+                // Receiver reports end here: the room server is their receiver. A goodbye says
+                // nothing that signalling does not.
                 Packet::ReceiverReport(..)
                 | Packet::SourceDescription(_)
                 | Packet::Bye(_)
@@ -49,12 +52,15 @@ impl Router {
         self.next_tick
             .into_iter()
             .chain(self.missing_deadline())
+            .chain(self.share_at)
+            .chain(self.link_deadline())
             .min()
     }
 
     /// Does what is due by the clock.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.ask_for_missing(now);
+        self.handle_link_timeouts(now);
         if self.next_tick.is_none_or(|at| now < at) {
             return;
         }
@@ -70,6 +76,7 @@ impl Router {
                 note(&mut self.notices, notice, &mut self.counters);
             }
             for source in &mut published.sources {
+                source.meter.handle_tick(TICKS_PER_SECOND);
                 let Some(ssrc) = source.ssrc else { continue };
                 if source.keyframes.handle_timeout(now) {
                     self.counters.keyframe_requests += 1;
@@ -80,6 +87,7 @@ impl Router {
                 }
             }
         }
+        self.share(now);
         self.tell_estimates();
     }
 
@@ -96,7 +104,7 @@ impl Router {
                 let Some(published) = track.and_then(|track| track.published.as_ref()) else {
                     continue;
                 };
-                bitrate = bitrate.saturating_add(published.bitrate_max.unwrap_or(0));
+                bitrate = bitrate.saturating_add(published.allowance());
                 let asks = published.bitrate_max.is_some();
                 let source = published.sources.iter().find_map(|source| source.ssrc);
                 known = known.or(source.filter(|_| asks));
@@ -168,10 +176,12 @@ impl Router {
             .subscriptions
             .iter()
             .find(|subscription| subscription.peer == from && subscription.ssrc == media_ssrc);
-        let target = subscription.and_then(Subscription::target);
-        match subscription.and_then(Subscription::current) {
+        let Some(subscription) = subscription else {
+            return;
+        };
+        match subscription.current() {
             Some(source) => self.want_keyframe(index, source, Reason::Repair, now),
-            None => self.want_picture(index, target, now),
+            None => self.want_picture(index, from, media_ssrc, now),
         }
     }
 }

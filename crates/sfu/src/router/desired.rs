@@ -2,10 +2,11 @@
 
 use super::{Peer, ROUTES_MAX, Route, Router};
 use crate::keyframe::Reason;
+use crate::link::Link;
 use crate::subscription::{Outgoing, Subscription};
 use crate::track::{Claim, Track};
 use crate::{PeerKey, Publish, Subscribe, TrackKey};
-use snug_rtp::{Mid, Rid};
+use snug_rtp::Mid;
 use std::time::Instant;
 
 /// The most tracks that one peer may publish: camera, microphone and screen with its sound, and
@@ -28,9 +29,10 @@ impl Router {
         subscribe: Vec<Subscribe>,
         now: Instant,
     ) {
-        self.peers.entry(peer).or_default();
+        self.open_link(peer);
         self.set_publications(peer, &publish);
         self.set_subscriptions(peer, &subscribe, now);
+        self.set_numbers(peer, &publish, &subscribe);
         self.forget_unused_tracks();
         self.schedule_tick(now);
     }
@@ -39,11 +41,7 @@ impl Router {
     pub fn handle_connected(&mut self, peer: PeerKey, now: Instant) {
         self.set_connected(peer, true);
         for (ssrc, track) in self.peers[&peer].subscribed.clone() {
-            let subscriptions = self.tracks.get(track).and_then(Option::as_ref);
-            let mut subscriptions = subscriptions.iter().flat_map(|track| &track.subscriptions);
-            let own = subscriptions.find(|own| own.peer == peer && own.ssrc == ssrc);
-            let target = own.and_then(Subscription::target);
-            self.want_picture(track, target, now);
+            self.want_picture(track, peer, ssrc, now);
         }
     }
 
@@ -57,7 +55,11 @@ impl Router {
     pub fn remove_peer(&mut self, peer: PeerKey) {
         self.set_publications(peer, &[]);
         self.drop_subscriptions(peer, |_, _| false);
-        self.peers.remove(&peer);
+        if let Some(gone) = self.peers.remove(&peer)
+            && let Some(link) = self.links.get_mut(gone.link)
+        {
+            *link = None;
+        }
         self.forget_unused_tracks();
     }
 
@@ -67,8 +69,14 @@ impl Router {
     }
 
     fn set_connected(&mut self, key: PeerKey, is_connected: bool) {
-        let peer = self.peers.entry(key).or_default();
+        self.open_link(key);
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
         peer.is_connected = is_connected;
+        if let Some(link) = self.links[peer.link].as_mut() {
+            link.handle_disconnected();
+        }
         for (ssrc, track) in &peer.subscribed {
             let track = self.tracks.get_mut(*track).and_then(Option::as_mut);
             let subscriptions = track.map_or(&mut [][..], |track| &mut track.subscriptions);
@@ -173,12 +181,12 @@ impl Router {
                 }
                 None => {
                     let outgoing = peer.parked.remove(&subscribe.ssrc).unwrap_or_default();
-                    let mut new = Subscription::new(key, mid, subscribe, outgoing);
+                    let mut new = Subscription::new((key, peer.link), mid, subscribe, outgoing);
                     new.is_connected = peer.is_connected;
                     peer.subscribed.push((subscribe.ssrc, index));
                     track.subscriptions.push(new);
                     if peer.is_connected {
-                        self.want_picture(index, subscribe.target, now);
+                        self.want_picture(index, key, subscribe.ssrc, now);
                     }
                 }
             }
@@ -212,15 +220,54 @@ impl Router {
     }
 
     /// Asks for a keyframe of what a newcomer to a track will be shown.
-    pub(super) fn want_picture(&mut self, index: usize, target: Option<Rid>, now: Instant) {
-        let track = self.tracks.get(index).and_then(Option::as_ref);
-        let Some(published) = track.and_then(|track| track.published.as_ref()) else {
+    pub(super) fn want_picture(&mut self, index: usize, peer: PeerKey, ssrc: u32, now: Instant) {
+        let Some(track) = self.tracks.get(index).and_then(Option::as_ref) else {
             return;
         };
-        let source = published
-            .wanted(target)
-            .unwrap_or_else(|| published.limit(target));
+        let Some(published) = &track.published else {
+            return;
+        };
+        let mut own = track.subscriptions.iter();
+        let own = own.find(|own| own.peer == peer && own.ssrc == ssrc);
+        let Some(limit) = own.and_then(|own| own.limit(published)) else {
+            return;
+        };
+        let source = published.wanted(limit).unwrap_or(limit);
         self.want_keyframe(index, source, Reason::NoPicture, now);
+    }
+
+    /// Opens the way to a peer that is new.
+    fn open_link(&mut self, key: PeerKey) {
+        if self.peers.contains_key(&key) {
+            return;
+        }
+        let free = self.links.iter().position(Option::is_none);
+        let link = free.unwrap_or_else(|| {
+            self.links.push(None);
+            self.links.len() - 1
+        });
+        self.links[link] = Some(Link::new(key));
+        let peer = Peer {
+            link,
+            ..Peer::default()
+        };
+        self.peers.insert(key, peer);
+    }
+
+    /// Notes under which ids transport-wide numbers come and go.
+    fn set_numbers(&mut self, key: PeerKey, publish: &[Publish], subscribe: &[Subscribe]) {
+        let link = self.peers.get(&key).map(|peer| peer.link);
+        let Some(link) = link.and_then(|link| self.links[link].as_mut()) else {
+            return;
+        };
+        let mut ids = publish.iter().map(|it| it.extensions.transport_cc);
+        link.number_id = ids.find_map(|id| id);
+        if subscribe
+            .iter()
+            .any(|it| it.extensions.transport_cc.is_some())
+        {
+            link.estimate();
+        }
     }
 
     /// Returns the place of a track, making it when it is new.

@@ -46,9 +46,9 @@ impl Router {
 
     /// Writes the next packet that a subscriber asked for again into `out`; none when nobody
     /// waits for any more. Drain it after [`handle_rtcp`](Self::handle_rtcp).
-    pub fn poll_repair(&mut self, out: &mut [u8]) -> Option<Forwarded> {
+    pub fn poll_repair(&mut self, now: Instant, out: &mut [u8]) -> Option<Forwarded> {
         while let Some(repair) = self.repairs.pop_front() {
-            match self.write_repair(&repair, out) {
+            match self.write_repair(&repair, now, out) {
                 Some(len) => {
                     self.counters.repaired += 1;
                     let to = repair.peer;
@@ -60,7 +60,7 @@ impl Router {
         None
     }
 
-    fn write_repair(&mut self, repair: &Repair, out: &mut [u8]) -> Option<usize> {
+    fn write_repair(&mut self, repair: &Repair, now: Instant, out: &mut [u8]) -> Option<usize> {
         let track = self.tracks.get_mut(repair.track)?.as_mut()?;
         let published = track.published.as_ref()?;
         let is_it = |it: &&mut Subscription| it.peer == repair.peer && it.ssrc == repair.ssrc;
@@ -68,7 +68,16 @@ impl Router {
         let (source, sequence) = subscription.origin(repair.sequence)?;
         let packet = published.ring.as_ref()?.find(source, sequence)?;
         let arrival = Arrival::read(repair.track, source, published.kind, &packet)?;
-        subscription.write_repair(repair.sequence, &arrival, published, &packet, out)
+        let link = self.links.get_mut(subscription.link)?.as_mut()?;
+        if !link.may_repair(now) {
+            return None;
+        }
+        subscription.take_repair()?;
+        let number = link.number(subscription.is_numbered());
+        let of = (&arrival, published);
+        let len = subscription.write_repair(repair.sequence, number, of, &packet, out)?;
+        link.handle_sent(number, len, now);
+        Some(len)
     }
 
     /// Lets subscribers ask for more.

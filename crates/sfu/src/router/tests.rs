@@ -3,7 +3,7 @@
 mod layers;
 
 use super::*;
-use crate::{Encoding, ExtensionIds, Publish, Subscribe};
+use crate::{Encoding, ExtensionIds, Publish, Subscribe, View};
 use proptest::prelude::*;
 use snug_rtp::rtcp::{ReportBlock, SenderReport, Writer};
 use snug_rtp::{Fields, NtpTime, RtpTime, SequenceNumber, write_packet};
@@ -84,6 +84,7 @@ fn subscribe(track: TrackKey, ssrc: u32, payload_type: u8) -> Subscribe {
         rtx_payload_type: None,
         extensions: RECEIVER_IDS,
         target: None,
+        view: View::default(),
     }
 }
 

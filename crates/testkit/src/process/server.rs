@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, Program, command};
+use super::{PATIENCE, Program, command, snug_server};
 use crate::netns::Namespace;
 
 /// A running `snug-server serve` with a data folder of its own.
@@ -39,8 +40,21 @@ impl Server {
     /// # Errors
     /// When it does not get ready.
     pub fn start_with(namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
+        Self::start_as(command(namespace), arguments)
+    }
+
+    /// Starts a server that runs on this core alone, for measurements.
+    ///
+    /// # Errors
+    /// When it does not get ready, or `taskset` (util-linux) is missing.
+    pub fn start_on_core(core: usize, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(snug_server());
+        Self::start_as(command, arguments)
+    }
+
+    fn start_as(mut command: Command, arguments: &[&str]) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = command(namespace);
         command
             .args(["serve", "--no-discovery", "--data"])
             .arg(data.path());

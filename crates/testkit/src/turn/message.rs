@@ -43,10 +43,13 @@ pub const REQUESTED_TRANSPORT: u16 = 0x0019;
 /// Where the server sees the client.
 pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const PRIORITY: u16 = 0x0024;
-const USE_CANDIDATE: u16 = 0x0025;
+/// Nominates a pair.
+pub const USE_CANDIDATE: u16 = 0x0025;
 const ICE_CONTROLLING: u16 = 0x802A;
 const FINGERPRINT: u16 = 0x8028;
 
+/// Marks a success response.
+const SUCCESS: u16 = 0x100;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 const HEAD_LEN: usize = 20;
 
@@ -79,11 +82,31 @@ impl Message {
         if is_nominated {
             check.add(USE_CANDIDATE, &[]);
         }
-        check.sign(password.as_bytes());
-        check.set_len(8);
-        let sum = crc32(&check.bytes) ^ 0x5354_554E;
-        check.add(FINGERPRINT, &sum.to_be_bytes());
+        check.finish(password);
         check
+    }
+
+    /// Answers the check of somebody at this address, signed with one's own password.
+    #[must_use]
+    pub fn success(request: &Self, from: SocketAddr, password: &str) -> Self {
+        let mut answer = Self::new(BINDING | SUCCESS);
+        answer.bytes[8..HEAD_LEN].copy_from_slice(&request.transaction());
+        answer.add_address(XOR_MAPPED_ADDRESS, from);
+        answer.finish(password);
+        answer
+    }
+
+    /// Tells whether it is a check, to be answered.
+    #[must_use]
+    pub fn is_check(&self) -> bool {
+        self.bytes[..2] == BINDING.to_be_bytes()
+    }
+
+    fn finish(&mut self, password: &str) {
+        self.sign(password.as_bytes());
+        self.set_len(8);
+        let sum = crc32(&self.bytes) ^ 0x5354_554E;
+        self.add(FINGERPRINT, &sum.to_be_bytes());
     }
 
     /// Reads a message; none when it is not one.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::PATIENCE;
 
-use crate::rig::{Guest, RELAY_ENDED, Release, scenario};
+use crate::rig::{Guest, OwnServer, RELAY_ENDED, Release, scenario};
 
 /// The longest that others may be missing while somebody misbehaves.
 const GAP_MAX: Duration = Duration::from_secs(1);
@@ -116,6 +116,29 @@ fn nonsense_foreign_ids_and_huge_words_disturb_nobody() -> Result<()> {
     })
 }
 
+/// Waits until a guest's client has joined again by itself, and goes on as an application does.
+fn comes_back(guest: &mut Guest<'_>) -> Result<()> {
+    let page = &guest.page;
+    page.until("second join", BACK_MAX, "snug.joins === 2")?;
+    let id = page.run("snug.enter()")?;
+    let id = id.as_str().context("no id")?.to_owned();
+    ensure!(id != guest.id, "somebody new comes back");
+    guest.id = id;
+    guest.camera()?;
+    guest.tone(500)
+}
+
+/// Fails unless two guests see and hear each other and nobody else.
+fn are_alone(guests: &[Guest<'_>]) -> Result<()> {
+    for (guest, other) in [(&guests[0], &guests[1]), (&guests[1], &guests[0])] {
+        guest.sees_and_hears(&other.id, PATIENCE)?;
+        let others = guest.page.run("snug.others.size")?;
+        ensure!(others == 1, "{others} others in a clean room");
+        guest.ready_once()?;
+    }
+    Ok(())
+}
+
 #[test]
 fn after_a_crash_everyone_is_back_in_a_clean_room() -> Result<()> {
     scenario(|rig| {
@@ -124,21 +147,50 @@ fn after_a_crash_everyone_is_back_in_a_clean_room() -> Result<()> {
         guests[0].sees_and_hears(&guests[1].id, PATIENCE)?;
         let _again = rig.crash_and_serve_again()?;
         for guest in &mut guests {
-            guest
-                .page
-                .until("second join", BACK_MAX, "snug.joins === 2")?;
-            let id = guest.page.run("snug.enter()")?;
-            guest.id = id.as_str().unwrap_or_default().to_owned();
-            guest.camera()?;
-            guest.tone(500)?;
+            comes_back(guest)?;
         }
-        for (guest, other) in [(&guests[0], &guests[1]), (&guests[1], &guests[0])] {
-            guest.sees_and_hears(&other.id, PATIENCE)?;
-            let others = guest.page.run("snug.others.size")?;
-            ensure!(others == 1, "{others} others in a clean room");
-            guest.ready_once()?;
-        }
+        are_alone(&guests)?;
         // Trying the door of a server that is not there is told on the console.
         browser.close(&["ERR_CONNECTION_REFUSED"])
+    })
+}
+
+#[test]
+fn a_room_that_crashes_takes_nobody_elses_with_it_and_is_clean_again() -> Result<()> {
+    scenario(|rig| {
+        let server = OwnServer::start(rig)?;
+        let browser = rig.browser(Kind::Chromium)?;
+        let enter = |name: &str, room: &str| -> Result<Guest<'_>> {
+            let page = browser.open(name)?;
+            let guest = Guest::join_with(page, Release::MAIN, room, OwnServer::OPTIONS)?;
+            guest.camera()?;
+            guest.tone(500)?;
+            Ok(guest)
+        };
+        let mut guests = vec![enter("Ann", "faulty")?, enter("Bob", "faulty")?];
+        let calm = [enter("Cid", "calm")?, enter("Dan", "calm")?];
+        are_alone(&guests)?;
+        are_alone(&calm)?;
+        for guest in &calm {
+            guest.measure_gaps()?;
+        }
+        server.crash_room("faulty")?;
+        for guest in &mut guests {
+            comes_back(guest)?;
+            let told = guest.page.run("snug.channelErrors")?;
+            ensure!(told == 1, "{told} errors of the channel");
+        }
+        are_alone(&guests)?;
+        are_alone(&calm)?;
+        for (guest, other) in [(&calm[0], &calm[1]), (&calm[1], &calm[0])] {
+            guest.still_receives(&other.id)?;
+            for kind in ["video", "audio"] {
+                let gap = guest.gap(&other.id, kind)?;
+                ensure!(gap < GAP_MAX, "no {kind} for {gap:?}");
+            }
+            let joins = guest.page.run("snug.joins")?;
+            ensure!(joins == 1, "{joins} joins of a room that did not crash");
+        }
+        browser.close(&[RELAY_ENDED])
     })
 }

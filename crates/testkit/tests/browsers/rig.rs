@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use snug_protocol::RoomName;
+use snug_server::{Config, Server as Hosted};
 use snug_testkit::browser::{Browser, Kind, ORIGINS, Page};
+use snug_testkit::cable::Cable;
 use snug_testkit::lane;
 use snug_testkit::netns::{Host, Lan, with_rights};
 use snug_testkit::process::{PATIENCE, Server, Signal};
+use snug_testkit::profile::Profile;
 
 /// The server's computer.
 pub const SERVER: &str = "10.77.0.1";
@@ -62,6 +66,11 @@ impl Rig {
         })
     }
 
+    /// Lays another cable between the two computers, at whose far end the server can be reached.
+    pub fn cable(&self, profile: Profile, seed: u64) -> Result<Cable> {
+        Cable::lay(&self.guests.namespace, &self.host.namespace, profile, seed)
+    }
+
     /// Drops every datagram that comes to the server's computer from now on, without a word, as a
     /// firewall does that lets only TCP through.
     pub fn drop_datagrams(&self) -> Result<()> {
@@ -111,6 +120,84 @@ fn serve(host: &Host, arguments: &[&str]) -> Result<Server> {
     Server::start_with(Some(&host.namespace), &all)
 }
 
+/// A server inside this program, beside the rig's own: it can be asked for what none that is shipped
+/// does.
+pub struct OwnServer {
+    orders: Option<tokio::sync::mpsc::Sender<Order>>,
+    thread: Option<std::thread::JoinHandle<Result<()>>>,
+    _data: tempfile::TempDir,
+}
+
+/// A room to crash, and who hears whether it was there.
+type Order = (String, std::sync::mpsc::Sender<bool>);
+
+impl OwnServer {
+    /// What `snug.join` takes for a room on it, besides the rest.
+    pub const OPTIONS: &str = "{url: 'ws://10.77.0.1:7685/socket'}";
+
+    /// Starts it on the server's computer.
+    pub fn start(rig: &Rig) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let config = Config {
+            port: PORT + 1,
+            data_dir: data.path().to_owned(),
+            allow_plain_ws: true,
+            allow_origins: ORIGINS.map(str::to_owned).to_vec(),
+            ..Config::default()
+        };
+        let (orders, taken) = tokio::sync::mpsc::channel(1);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let thread = rig.host.namespace.spawn(move || {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(host(config, ready, taken))
+        })?;
+        is_ready
+            .recv_timeout(PATIENCE)
+            .context("it does not start")?;
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread),
+            _data: data,
+        })
+    }
+
+    /// Makes a room's task panic.
+    pub fn crash_room(&self, name: &str) -> Result<()> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let orders = self.orders.as_ref().context("it has ended")?;
+        orders.blocking_send((name.to_owned(), reply))?;
+        ensure!(answer.recv_timeout(PATIENCE)?, "there is no room {name}");
+        Ok(())
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // Without orders to come it shuts down.
+        self.orders = None;
+        let ended = self.thread.take().map(std::thread::JoinHandle::join);
+        if let Some(Err(_) | Ok(Err(_))) = ended {
+            eprintln!("the server in this program did not end well");
+        }
+    }
+}
+
+/// Hosts rooms until nobody can give orders any more.
+async fn host(
+    config: Config,
+    ready: std::sync::mpsc::Sender<()>,
+    mut orders: tokio::sync::mpsc::Receiver<Order>,
+) -> Result<()> {
+    let server = Hosted::start(config).await?;
+    ready.send(())?;
+    while let Some((name, reply)) = orders.recv().await {
+        let name = RoomName::parse(&name)?;
+        reply.send(server.crash_room(&name).await)?;
+    }
+    server.shutdown().await;
+    Ok(())
+}
+
 /// Runs a scenario on a rig, alone on the machine, and shows the server's words when it fails.
 pub fn scenario(run: impl FnOnce(&Rig) -> Result<()>) -> Result<()> {
     scenario_with(&[], run)
@@ -148,7 +235,18 @@ impl<'a> Guest<'a> {
 
     /// The same, with more of what `snug.join` takes, as a page writes it.
     pub fn join_with(page: Page<'a>, release: Release, room: &str, more: &str) -> Result<Self> {
-        let url = format!("ws://{SERVER}:{PORT}/socket");
+        Self::join_at(SERVER, page, release, room, more)
+    }
+
+    /// The same, by another address of the server's computer.
+    pub fn join_at(
+        server: &str,
+        page: Page<'a>,
+        release: Release,
+        room: &str,
+        more: &str,
+    ) -> Result<Self> {
+        let url = format!("ws://{server}:{PORT}/socket");
         let Release { phoenix, client } = release;
         let options = json!({
             "phoenix": phoenix, "client": client, "url": url, "room": room, "name": page.name(),

@@ -1,9 +1,12 @@
 //! Every release of every client, with our own program, in one room: everyone decodes everyone.
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow, ensure};
 use serde_json::json;
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::{Join, PATIENCE, Participant};
+use snug_testkit::relayed::{Guest as Old, Part, Watcher};
 use snug_testkit::scripted::Peer;
 
 use crate::rig::{Guest, PORT, Release, Rig, SERVER, scenario};
@@ -23,6 +26,9 @@ const CAMERA: &str = "snug.addCamera({width: 320, height: 180, frameRate: 10})";
 /// What Firefox says when a relay of a negotiation long past has ended: it keeps every one that it
 /// ever asked for, two in each negotiation, and the server keeps eight.
 const RETIRED_RELAY: &str = r#""type":"icecandidateerror","errorCode":701"#;
+
+/// For how long the client of generation A looks: until a browser and our program have joined too.
+const OLD_LOOKS: Duration = Duration::from_secs(12);
 
 /// Joins our own program, with its test picture and its tone of 1 kHz.
 fn join_ours(rig: &Rig, name: &str, room: &str) -> Result<Participant> {
@@ -109,6 +115,44 @@ fn all_releases_and_our_program_share_a_room() -> Result<()> {
             let there = format!("snug.others.get('{old}')?.displayName === 'Old'");
             guest.page.until("generation A", PATIENCE, &there)?;
         }
+        ours.leave()?;
+        browser.close(&[])
+    })
+}
+
+/// Generation A in the words of its clients, with a camera, by hand: its pictures are decoded by a
+/// browser and by our program, and it decodes the browser's.
+#[test]
+fn generation_a_shows_itself_and_sees_generation_b() -> Result<()> {
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let bob = Guest::join(&browser, "Bob", Release::MAIN, "old and new")?;
+        bob.page.run(CAMERA)?;
+        bob.tone(500)?;
+        let (told, id) = std::sync::mpsc::channel();
+        let look = move || -> Result<Vec<(u32, u32)>> {
+            let address = format!("{SERVER}:{PORT}").parse()?;
+            let old = Old::join_as_generation_a(address, "old and new", Part::Looks)?;
+            told.send(old.id.clone())?;
+            let turn = old.server("udp")?.open()?;
+            let mut watcher = Watcher::start(old, turn)?;
+            watcher.look(OLD_LOOKS)?;
+            Ok(watcher.seen)
+        };
+        let old = rig.guests.namespace.spawn(look)?;
+        let id = id.recv_timeout(PATIENCE)?;
+        let ours = join_ours(rig, "Snug", "old and new")?;
+        bob.receives(&id, "video", 1, PATIENCE)?;
+        bob.still_receives_kind(&id, "video")?;
+        let shown = format!("snug.of('{id}', 'video')[0].width");
+        let width = bob.page.run(&shown)?;
+        ensure!(width == 320, "{width} pixels wide");
+        ours.joined()?;
+        ours.first_frame(&id, "video", PATIENCE)?;
+        let seen = old.join().map_err(|_| anyhow!("the old one panicked"))??;
+        let of_bob = seen.iter().filter(|size| **size == (320, 180)).count();
+        println!("generation A decoded {of_bob} pictures");
+        ensure!(of_bob >= 30 && of_bob == seen.len(), "{seen:?}");
         ours.leave()?;
         browser.close(&[])
     })

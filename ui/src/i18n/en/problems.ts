@@ -68,6 +68,8 @@ const refusals: Record<string, Entry> = {
   "no such room": ({ room, host }) =>
     say(`There is no room called ${room} on ${host}.`, "Check the name, or ask the host to open it."),
   room_full: ({ room }) => say(`${room} is full.`, "Try again when somebody has left."),
+  too_many_joins: ({ host }) =>
+    say(`Too many people are coming to ${host} from this network at once.`, "Try again in a moment."),
   server_full: ({ host }) => say(`${host} hosts as many rooms as it can.`, "Try again later."),
   fingerprint_mismatch: mediaKey,
   bad_offer: ({ host }) =>

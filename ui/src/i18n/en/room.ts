@@ -24,6 +24,7 @@ export const room = {
   speaking: "Speaking",
   cameraIsOff: "Camera off",
   reconnecting: "Reconnecting",
+  pictureHeldBack: "Picture off: the network is too slow for it",
   cameIn: (name: string) => `${name} came in.`,
   wentOut: (name: string) => `${name} left.`,
 

@@ -89,6 +89,7 @@ impl World {
         let watched = looks.then(|| Watched {
             track: "p:v".parse().unwrap(),
             form: Form::Encoded,
+            rows: 360,
         });
         let watched = watched.into_iter().collect();
         self.worker.handle(Message::Watch(watched));

@@ -41,6 +41,86 @@ fn stream(count: u64, keyframes: &[u64]) -> Vec<Packet> {
     packets
 }
 
+/// As [`stream`], but every other picture has none built upon it, and packets say so.
+fn layered_stream(count: u64) -> Vec<Packet> {
+    let pattern = TestPattern::new(160, 96, 30).unwrap();
+    let config = vp8::EncoderConfig {
+        temporal_layers: 2,
+        ..vp8::EncoderConfig::new(160, 96, 30, 400_000)
+    };
+    let mut encoder = vp8::Encoder::new(config).unwrap();
+    let (mut sequence, mut base_layer) = (SequenceNumber(65_500), 250_u8);
+    let mut packets = Vec::new();
+    for n in 0..count {
+        let at = Duration::from_millis(n * 33);
+        let frame = encoder.encode(&pattern.draw(n), at).unwrap().unwrap();
+        base_layer = base_layer.wrapping_add(u8::from(frame.temporal_layer == 0));
+        let chunks: Vec<_> = frame.data.chunks(400).collect();
+        for (i, chunk) in chunks.iter().enumerate() {
+            let start = if i == 0 { 0x90 } else { 0x80 };
+            let mut payload = vec![start, 0x60, base_layer, frame.temporal_layer << 6];
+            payload.extend_from_slice(chunk);
+            packets.push(Packet {
+                sequence,
+                timestamp: RtpTime(u32::MAX - 9_000).wrapping_add(n as u32 * 3_000),
+                marker: i + 1 == chunks.len(),
+                payload: payload.into(),
+            });
+            sequence = sequence.next();
+        }
+    }
+    packets
+}
+
+#[test]
+fn what_no_picture_is_built_upon_is_left_out_when_it_is_lost() {
+    let packets = layered_stream(120);
+    let lost = |n: u32| n % 12 == 5;
+    let mut run = Run::new();
+    let mut longest = 0;
+    let start = packets[0].timestamp;
+    let mut last_shown = 0;
+    for n in 0..120 {
+        let picture = packets
+            .iter()
+            .filter(|packet| packet.timestamp.distance_from(start) == 3_000 * n);
+        for (i, packet) in picture.enumerate() {
+            if !lost(n as u32) || i > 0 {
+                run.take(packet);
+            }
+        }
+        for _ in 0..3 {
+            run.wait(11);
+        }
+        if run.shown.len() > last_shown {
+            (last_shown, longest) = (run.shown.len(), 0);
+        } else {
+            longest += 33;
+            assert!(longest <= 99, "it stood still for {longest} ms at {n}");
+        }
+    }
+    let whole: Vec<u16> = (0..120).filter(|n| !lost((*n).into())).collect();
+    assert_eq!(run.shown, whole);
+    let counters = run.assembler.counters();
+    assert_eq!((run.wanted, counters.breaks, counters.skips), (0, 0, 10));
+}
+
+#[test]
+fn a_lost_picture_of_the_base_layer_is_not_left_out() {
+    let packets = layered_stream(60);
+    let start = packets[0].timestamp;
+    let mut run = Run::new();
+    for packet in &packets {
+        if packet.timestamp.distance_from(start) != 3_000 * 20 {
+            run.take(packet);
+            run.wait(11);
+        }
+    }
+    assert!(run.wanted > 0);
+    assert_eq!(run.assembler.counters().skips, 0);
+    assert_eq!(run.shown, (0..20).collect::<Vec<_>>());
+}
+
 struct Run {
     assembler: VideoAssembler,
     decoder: vp8::Decoder,

@@ -20,7 +20,8 @@ fn packets(count: usize) -> Vec<Vec<u8>> {
     let mut out = [0; PACKET_BYTES_MAX];
     (0..count as i64)
         .map(|p| {
-            let samples = std::array::from_fn(|i| sweep(p * PACKET + i as i64));
+            let samples: [f32; PACKET_SAMPLES] =
+                std::array::from_fn(|i| sweep(p * PACKET + i as i64));
             let bytes = encoder.encode(&samples, &mut out).unwrap();
             out[..bytes].to_vec()
         })

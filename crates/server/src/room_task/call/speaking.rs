@@ -4,6 +4,7 @@
 //! - Only who knows a track hears of its voice: the npm client fails on others.
 //! - A voice is not news that is kept for a peer's return, since it changes every second; who
 //!   comes in or comes back is told how things stand.
+//! - What a receiver asks for comes first in its order (`prioritizeTrack`), whoever speaks.
 //! - The order of pictures lists all of them that a receiver has, since its client takes what is
 //!   not listed for switched off. It is told at most once a second, because pages move tiles by
 //!   it. Snug's own page knows better; generation A would fail on
@@ -19,6 +20,9 @@ use crate::transport::{Kind, TrackKey};
 
 /// The least time between two orders of pictures.
 const REORDER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many pictures a receiver may want before all others: more than any page shows large.
+pub(super) const PREFERRED_MAX: usize = 16;
 
 /// In which order people spoke.
 #[derive(Debug, Default)]
@@ -108,11 +112,50 @@ impl Call {
         }
     }
 
-    /// Tells clients that go by it whose picture comes first, when that changed.
-    pub(super) fn tell_speakers(&mut self, now: Instant) {
-        if !self.speakers.take_turn(now) {
+    /// Notes that a receiver wants a picture before all others, or does no longer, and tells it the
+    /// new order. A picture that it does not know is a stray.
+    pub(super) fn prefer(&mut self, peer: &PeerId, id: &TrackId, is_wanted: bool) {
+        let is_picture = |track: &Published| track.kind == Kind::Video;
+        let is_there = self.tracks.get(id).is_some_and(is_picture);
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        if !is_there || !member.negotiation.knows(id) {
+            self.ignored.strays += 1;
             return;
         }
+        let before = member.preferred.clone();
+        member.preferred.retain(|known| known != id);
+        if is_wanted {
+            member.preferred.push_front(id.clone());
+            member.preferred.truncate(PREFERRED_MAX);
+        }
+        if member.preferred == before {
+            return;
+        }
+        // It also comes first where the way does not carry all.
+        let (preferred, negotiation) = (&member.preferred, &mut member.negotiation);
+        let mut is_news = false;
+        for id in before.iter().chain(preferred) {
+            let is_first = preferred.contains(id);
+            is_news |= negotiation.set_view(id, |view| view.is_prioritized = is_first);
+        }
+        if is_news {
+            self.set_media(peer);
+        }
+        self.tell_order(|other| other == peer);
+    }
+
+    /// Tells clients that go by it whose picture comes first, when that changed.
+    pub(super) fn tell_speakers(&mut self, now: Instant) {
+        if self.speakers.take_turn(now) {
+            self.tell_order(|_| true);
+        }
+    }
+
+    /// Tells some of those who go by it whose picture comes first: what each wants before all
+    /// others, then who spoke last.
+    fn tell_order(&mut self, is_told: impl Fn(&PeerId) -> bool) {
         let mut pictures: Vec<(usize, &TrackId)> = self
             .tracks
             .iter()
@@ -120,14 +163,19 @@ impl Call {
             .map(|(id, track): (_, &Published)| (self.speakers.rank(&track.owner), id))
             .collect();
         pictures.sort();
-        let goes_by_it = |member: &&Member| member.journal.is_none() && !member.is_away;
+        let goes_by_it = |member: &Member| member.journal.is_none() && !member.is_away;
         let mut orders = Vec::new();
-        for (peer, member) in self.members.iter().filter(|(_, member)| goes_by_it(member)) {
+        for (peer, member) in &self.members {
+            if !goes_by_it(member) || !is_told(peer) {
+                continue;
+            }
             let known = pictures.iter().map(|(_, id)| *id);
-            let tracks: Vec<TrackId> = known
+            let mut tracks: Vec<TrackId> = known
                 .filter(|id| member.negotiation.knows(id))
                 .cloned()
                 .collect();
+            let wish = |id: &TrackId| member.preferred.iter().position(|known| known == id);
+            tracks.sort_by_key(|id| wish(id).unwrap_or(PREFERRED_MAX));
             if tracks.len() > 1 {
                 orders.push((peer.clone(), ServerEvent::TracksPriority { tracks }));
             }

@@ -26,6 +26,8 @@ pub(crate) enum Said {
     Event(ClientEvent),
     /// An offer.
     Offer(Box<SaidOffer>),
+    /// How many rows of pixels it has for each picture.
+    TileHeights(BTreeMap<TrackId, u16>),
     /// Makes the room panic, as a defect would.
     #[cfg(test)]
     Fault,
@@ -68,6 +70,7 @@ impl Call {
         match said {
             Said::Event(event) => self.handle_event(seat, event, now),
             Said::Offer(offer) => self.handle_offer(&seat.peer, *offer, now),
+            Said::TileHeights(heights) => self.set_heights(&seat.peer, &heights),
             #[cfg(test)]
             Said::Fault => panic!("as a defect would"),
         }
@@ -105,9 +108,11 @@ impl Call {
             ClientEvent::TrackVariantBitrates { track_id, bitrates } => {
                 self.set_bitrates(peer, &track_id, bitrates);
             }
+            ClientEvent::PrioritizeTrack { track_id } => self.prefer(peer, &track_id, true),
+            ClientEvent::UnprioritizeTrack { track_id } => self.prefer(peer, &track_id, false),
             ClientEvent::Unknown { .. } => self.ignored.unknown += 1,
             // Addresses are learnt from checks (ICE-lite), and every track is forwarded to
-            // everybody, whatever its size and priority.
+            // everybody, whatever its size.
             _ => {}
         }
     }
@@ -198,6 +203,22 @@ impl Call {
         }
     }
 
+    /// Notes how high a peer shows each picture; what it does not name is of unknown height.
+    fn set_heights(&mut self, peer: &PeerId, heights: &BTreeMap<TrackId, u16>) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
+        let ids: Vec<TrackId> = member.negotiation.wished().cloned().collect();
+        let mut has_changed = false;
+        for id in ids {
+            let rows = heights.get(&id).copied();
+            has_changed |= member.negotiation.set_view(&id, |view| view.rows = rows);
+        }
+        if has_changed {
+            self.set_media(peer);
+        }
+    }
+
     /// Notes how much the peer means to send of one of its own tracks.
     fn set_bitrates(&mut self, peer: &PeerId, id: &TrackId, bitrates: Bitrates) {
         let Some(track) = self.tracks.get_mut(id).filter(|track| track.owner == *peer) else {
@@ -232,6 +253,7 @@ impl Call {
         let reason = match reason {
             LayerReason::Wanted => SwitchReason::Other,
             LayerReason::Inactive => SwitchReason::EncodingInactive,
+            LayerReason::LowBandwidth => SwitchReason::LowBandwidth,
         };
         let switched = EncodingSwitched {
             endpoint_id: track.owner.clone(),

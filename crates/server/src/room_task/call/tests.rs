@@ -1,6 +1,7 @@
 //! The order of events, with made-up instants: what each peer hears when others do something.
 
 mod layers;
+mod rate;
 mod speaking;
 
 use std::collections::BTreeMap;

@@ -19,12 +19,15 @@ use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Messages handed to the kernel in one call; it takes up to 1024.
 const SEND_BATCH: usize = 64;
 /// Room for the largest control data: IPv6 packet information and a segment size, with heads.
 const CONTROL_LEN: usize = 128;
+
+/// Nothing waits longer to be read while the thread is alive.
+const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Control data, aligned as its heads must be.
 #[repr(C, align(8))]
@@ -77,6 +80,9 @@ impl LinuxIo {
             (libc::IPPROTO_IP, libc::IP_PKTINFO)
         };
         set_option(fd, level, option, 1)?;
+        // Where the kernel does not tell, what is read has just arrived.
+        let is_dated = set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_ok();
+        tracing::trace!(is_dated, "the media port is open");
         // Setting "no segments" fails where the kernel does not know the option.
         let can_segment = set_option(fd, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
         // SAFETY: no pointers are involved; the result is checked below.
@@ -123,6 +129,7 @@ impl LinuxIo {
         let Ok(count) = usize::try_from(count) else {
             return Err(io::Error::last_os_error());
         };
+        let now = SystemTime::now();
         for index in 0..count {
             let head = &buffers.heads[index];
             let Some(remote) = read_name(&buffers.names[index]) else {
@@ -138,6 +145,7 @@ impl LinuxIo {
                 head.msg_len as usize,
                 is_truncated,
             );
+            inbox.date(read_age(&head.msg_hdr, now));
         }
         Ok(count)
     }
@@ -463,6 +471,38 @@ fn read_local(head: &libc::msghdr) -> Option<LocalAddress> {
         control = unsafe { libc::CMSG_NXTHDR(head, control) };
     }
     None
+}
+
+/// Returns how long before `now` a datagram had arrived.
+fn read_age(head: &libc::msghdr, now: SystemTime) -> Duration {
+    // SAFETY: as in `read_local`.
+    let mut control = unsafe { libc::CMSG_FIRSTHDR(head) };
+    while !control.is_null() {
+        // SAFETY: `control` is not null, so it points to a whole head within the control data.
+        let (level, kind) = unsafe { ((*control).cmsg_level, (*control).cmsg_type) };
+        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+            // SAFETY: the kernel puts a whole timespec behind a head of this kind.
+            let at: libc::timespec = unsafe {
+                libc::CMSG_DATA(control)
+                    .cast::<libc::timespec>()
+                    .read_unaligned()
+            };
+            let since_epoch = u64::try_from(at.tv_sec)
+                .ok()
+                .zip(u32::try_from(at.tv_nsec).ok());
+            let Some((seconds, nanos)) = since_epoch else {
+                return Duration::ZERO;
+            };
+            let at = UNIX_EPOCH
+                .checked_add(Duration::from_secs(seconds) + Duration::from_nanos(nanos.into()));
+            let age = at.and_then(|at| now.duration_since(at).ok());
+            // A clock that was set meanwhile says nothing.
+            return age.filter(|age| *age < AGE_MAX).unwrap_or_default();
+        }
+        // SAFETY: as in `read_local`.
+        control = unsafe { libc::CMSG_NXTHDR(head, control) };
+    }
+    Duration::ZERO
 }
 
 fn read_name(name: &libc::sockaddr_storage) -> Option<SocketAddr> {

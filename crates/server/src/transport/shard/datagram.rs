@@ -10,6 +10,7 @@ use crate::transport::srtp::Refusal;
 use crate::transport::stun::{self, Message, RESPONSE_LEN_MAX, Request};
 use crate::transport::turn::Turn;
 use snug_rtp::Packet;
+use snug_sfu::Router;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -63,7 +64,7 @@ impl Shard {
             self.counters.media_early.add(1);
             return;
         };
-        let (_, data) = self.inbox.datagram(slot);
+        let (received, data) = self.inbox.datagram(slot);
         let (header, len) = match session.open_rtp(data) {
             Ok(opened) => opened,
             Err(refusal) => return self.count_refusal(refusal),
@@ -75,7 +76,11 @@ impl Shard {
         peer.note_heard(path, now, &self.counters);
         let room = peer.room;
         let router = self.rooms[room].as_mut().map(|room| &mut room.router);
-        let arrival = router.and_then(|router| router.handle_rtp(peer.key, &packet, now));
+        let arrived_at = now.checked_sub(received.age).unwrap_or(now);
+        let arrival = router.and_then(|router| {
+            router.handle_arrival(peer.key, &packet, arrived_at);
+            router.handle_rtp(peer.key, &packet, now)
+        });
         if let Some(arrival) = arrival {
             self.pending.push(Pending {
                 slot,
@@ -108,6 +113,8 @@ impl Shard {
         }
         self.send_repairs(room, now);
         self.send_control(room, now);
+        let router = self.rooms[room].as_ref().map(|room| &room.router);
+        self.schedule(router.and_then(Router::deadline));
     }
 
     fn count_refusal(&self, refusal: Refusal) {

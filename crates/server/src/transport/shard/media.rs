@@ -7,7 +7,7 @@ use crate::transport::keyed::KeyMap;
 use crate::transport::srtp::{OVERHEAD_MAX, Session};
 use snug_rtp::rtcp::Writer;
 use snug_rtp::{Header, Packet};
-use snug_sfu::{Arrival, Kind, PeerKey, Router};
+use snug_sfu::{Arrival, Forwarded, Kind, PeerKey, Router};
 use std::time::Instant;
 
 /// The longest RTCP compound before sealing: within the MTU of any path with headers and tag.
@@ -118,6 +118,21 @@ impl Shard {
 
     /// Sends subscribers what they asked for again.
     pub(super) fn send_repairs(&mut self, room: usize, now: Instant) {
+        self.send_each(room, now, |router, out| router.poll_repair(now, out));
+    }
+
+    /// Sends what had to wait for its turn, and padding where ways are tried out.
+    pub(super) fn send_paced(&mut self, room: usize, now: Instant) {
+        self.send_each(room, now, |router, out| router.poll_paced(now, out));
+    }
+
+    /// Sends each packet that a room's router writes, as RTP.
+    fn send_each(
+        &mut self,
+        room: usize,
+        now: Instant,
+        mut poll: impl FnMut(&mut Router, &mut [u8]) -> Option<Forwarded>,
+    ) {
         let Self {
             rooms,
             port,
@@ -133,14 +148,14 @@ impl Shard {
         loop {
             let out = port.slot();
             let clear_len = out.len() - OVERHEAD_MAX;
-            let Some(repaired) = room.router.poll_repair(&mut out[..clear_len]) else {
+            let Some(packet) = poll(&mut room.router, &mut out[..clear_len]) else {
                 return;
             };
-            let Some((session, path)) = receiver.find(repaired.to, by_key, peers, now) else {
+            let Some((session, path)) = receiver.find(packet.to, by_key, peers, now) else {
                 counters.unreachable.add(1);
                 continue;
             };
-            match session.seal_rtp(out, repaired.len) {
+            match session.seal_rtp(out, packet.len) {
                 Ok(len) => port.commit(len, path),
                 Err(_) => counters.seal_failed.add(1),
             }
@@ -176,6 +191,16 @@ impl Shard {
         let Some(room) = rooms[room].as_mut() else {
             return;
         };
+        let mut receiver = Receiver::default();
+        while let Some(report) = room
+            .router
+            .poll_feedback(now, &mut port.slot()[..RTCP_LEN_MAX])
+        {
+            match receiver.find(report.to, by_key, peers, now) {
+                Some((session, path)) => seal_control(session, port, report.len, path, counters),
+                None => counters.unreachable.add(1),
+            }
+        }
         let mut next = room.router.poll_output();
         while let Some(first) = next.take() {
             let out = port.slot();

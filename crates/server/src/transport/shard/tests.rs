@@ -1,5 +1,6 @@
 //! The shard's own rules, driven datagram by datagram without a socket.
 
+mod allocations;
 mod relay;
 
 use super::*;
@@ -12,6 +13,7 @@ use snug_sfu::{ExtensionIds, Kind, Publish, TrackKey};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -1,6 +1,7 @@
 //! Who hears of a voice, and whose picture comes first then.
 
 use super::*;
+use crate::room_task::call::speaking::PREFERRED_MAX;
 use crate::transport::TrackKey;
 
 impl World {
@@ -115,6 +116,72 @@ fn the_picture_of_who_spoke_last_comes_first() {
     assert!(world.priorities(&guest).is_empty());
     world.advance(1_100);
     assert_eq!(world.priorities(&guest), [vec![first, second]]);
+}
+
+#[test]
+fn what_a_receiver_wants_first_comes_first_for_it_alone() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["audio", "video"]);
+    let bob = world.enter_with(&["audio", "video"]);
+    let [guest, other] = [(), ()].map(|()| world.enter(false));
+    for client in [&guest, &other] {
+        world.connect_media(client);
+        world.negotiate(client);
+    }
+    let (of_ann, of_bob) = (ann.sends[1].1.clone(), bob.sends[1].1.clone());
+    world.voice(&bob, &bob.sends[0].1, true);
+    for client in [&guest, &other] {
+        world.priorities(client);
+    }
+    let wish = |id: &TrackId, is_wanted: bool| {
+        let track_id = id.clone();
+        match is_wanted {
+            true => ClientEvent::PrioritizeTrack { track_id },
+            false => ClientEvent::UnprioritizeTrack { track_id },
+        }
+    };
+    world.say(&guest, wish(&of_ann, true));
+    let ann_first = vec![of_ann.clone(), of_bob.clone()];
+    assert_eq!(world.priorities(&guest), [ann_first]);
+    assert!(world.priorities(&other).is_empty());
+    let key = world.call.tracks[&of_ann].key;
+    assert_eq!(world.prioritized(&guest), [key]);
+    assert_eq!(world.prioritized(&other), []);
+    // Said again it changes nothing, however often.
+    for _ in 0..500 {
+        world.say(&guest, wish(&of_ann, true));
+    }
+    assert!(world.priorities(&guest).is_empty());
+    // Somebody who speaks comes after it.
+    world.advance(1_100);
+    world.voice(&bob, &bob.sends[0].1, false);
+    world.voice(&bob, &bob.sends[0].1, true);
+    world.advance(1_100);
+    let first = |orders: Vec<Vec<TrackId>>| orders.last().map(|order| order[0].clone());
+    assert!(first(world.priorities(&guest)).is_none_or(|id| id == of_ann));
+    world.say(&guest, wish(&of_ann, false));
+    let bob_first = vec![of_bob.clone(), of_ann.clone()];
+    assert_eq!(world.priorities(&guest), [bob_first]);
+    assert_eq!(world.prioritized(&guest), []);
+    // Sound has no place in the order, nor has what is not there or is one's own.
+    let strays = world.call.ignored().strays;
+    let foreign: TrackId = "nobody:nothing".parse().unwrap();
+    for id in [&foreign, &ann.sends[0].1] {
+        world.say(&guest, wish(id, true));
+    }
+    world.say(&ann, wish(&of_ann, true));
+    assert_eq!(world.call.ignored().strays, strays + 3);
+    assert!(world.priorities(&guest).is_empty());
+    // Sizes are taken without a word: everybody gets what the layers' targets say.
+    let sizes = snug_protocol::PreferredVideoSizes {
+        big_screens: 1,
+        medium_screens: 2,
+        small_screens: 3,
+        all_same_size: false,
+    };
+    world.say(&guest, ClientEvent::PreferredVideoSizes(sizes));
+    assert!(world.take(&guest).is_empty());
+    assert!(world.call.members[&guest.seat.peer].preferred.len() <= PREFERRED_MAX);
 }
 
 /// It would fail on the order, and knows nothing of encodings that come and go.

@@ -1,0 +1,224 @@
+//! Trying out whether a way carries more than flows on it: a short burst at a higher rate.
+//!
+//! A sender that has nothing more to say, like a server that forwards one layer where the next is
+//! twice as large, never learns from its own packets that there is room. So it sends a little
+//! padding now and then, and looks how fast that arrives.
+
+use std::time::{Duration, Instant};
+
+/// How long a burst takes at its rate, at least.
+const BURST: Duration = Duration::from_millis(20);
+/// Packets of a burst, at least: fewer say little about a rate.
+const PACKETS_MIN: u32 = 5;
+/// Bytes of a burst, at least: as many packets of padding, which are small.
+const BYTES_MIN: u32 = 1400;
+/// How long the report on a burst may take before it counts as failed.
+const REPORT_MAX: Duration = Duration::from_millis(1500);
+/// How often padding is sent while a burst is under way.
+const STEP: Duration = Duration::from_millis(5);
+/// A burst that arrives slower than this share of how it was sent has found the limit.
+const LIMITED: f64 = 0.9;
+/// What a limit that was found counts for, since something else may need a little.
+const TRUST: f64 = 0.95;
+
+/// What a burst has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// Bits a second that the way carries at least.
+    pub(crate) bitrate: u64,
+    /// Whether it carries no more than that.
+    pub(crate) is_limit: bool,
+}
+
+/// One burst.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    pub(crate) id: u8,
+    bitrate: u64,
+    started_at: Instant,
+    /// What is to be sent, and was.
+    bytes: u32,
+    sent_bytes: u32,
+    sent_packets: u32,
+    ended_at: Option<Instant>,
+    arrived: Arrived,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrived {
+    packets: u32,
+    lost: u32,
+    bytes: u32,
+    first_sent_us: i64,
+    last_sent_us: i64,
+    last_sent_bytes: u32,
+    first_arrived_us: i64,
+    first_arrived_bytes: u32,
+    last_arrived_us: i64,
+}
+
+impl Probe {
+    pub(crate) fn new(id: u8, bitrate: u64, now: Instant) -> Self {
+        let bytes = bitrate * BURST.as_millis() as u64 / 8000;
+        Self {
+            id,
+            bitrate,
+            started_at: now,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX).max(BYTES_MIN),
+            sent_bytes: 0,
+            sent_packets: 0,
+            ended_at: None,
+            arrived: Arrived::default(),
+        }
+    }
+
+    /// Tells whether packets that are sent now belong to it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ended_at.is_none()
+    }
+
+    /// Returns how many bytes of padding are due.
+    pub(crate) fn padding(&self, now: Instant) -> usize {
+        if !self.is_open() {
+            return 0;
+        }
+        let elapsed = now.saturating_duration_since(self.started_at) + STEP;
+        let due = elapsed.as_micros() * u128::from(self.bitrate) / 8_000_000;
+        let due = u32::try_from(due)
+            .unwrap_or(u32::MAX)
+            .min(self.bytes.max(BYTES_MIN));
+        let due = due.saturating_sub(self.sent_bytes);
+        // Enough bytes in too few packets: some more.
+        match self.sent_bytes >= self.bytes && self.sent_packets < PACKETS_MIN {
+            true => 1,
+            false => due as usize,
+        }
+    }
+
+    /// Returns when there is something to do for it.
+    pub(crate) fn deadline(&self, last: Instant) -> Instant {
+        match self.ended_at {
+            None => last + STEP,
+            Some(at) => at + REPORT_MAX,
+        }
+    }
+
+    pub(crate) fn handle_sent(&mut self, bytes: usize, now: Instant) {
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes as u32);
+        self.sent_packets += 1;
+        if self.sent_bytes >= self.bytes && self.sent_packets >= PACKETS_MIN {
+            self.ended_at = Some(now);
+        }
+    }
+
+    /// Tells whether nobody will report on it any more; one that nobody padded ends as well.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        let since = self.ended_at.unwrap_or(self.started_at);
+        now.saturating_duration_since(since) >= REPORT_MAX
+    }
+
+    pub(crate) fn handle_arrival(&mut self, sent_us: i64, arrived_us: i64, bytes: u16) {
+        let (all, bytes) = (&mut self.arrived, u32::from(bytes));
+        if all.packets == 0 || sent_us < all.first_sent_us {
+            all.first_sent_us = sent_us;
+        }
+        if all.packets == 0 || sent_us >= all.last_sent_us {
+            (all.last_sent_us, all.last_sent_bytes) = (sent_us, bytes);
+        }
+        if all.packets == 0 || arrived_us < all.first_arrived_us {
+            (all.first_arrived_us, all.first_arrived_bytes) = (arrived_us, bytes);
+        }
+        if all.packets == 0 || arrived_us >= all.last_arrived_us {
+            all.last_arrived_us = arrived_us;
+        }
+        all.packets += 1;
+        all.bytes = all.bytes.saturating_add(bytes);
+    }
+
+    pub(crate) fn handle_loss(&mut self) {
+        self.arrived.lost += 1;
+    }
+
+    /// Returns what it has shown, once all of it is reported. Nothing when too much of it was
+    /// lost, or it came at impossible times.
+    pub(crate) fn result(&self) -> Option<Option<Finding>> {
+        let all = &self.arrived;
+        if self.is_open() || all.packets + all.lost < self.sent_packets {
+            return None;
+        }
+        if all.packets < PACKETS_MIN.min(self.sent_packets) * 4 / 5 || all.packets < 3 {
+            return Some(None);
+        }
+        let rate = |bytes: u32, us: i64| u64::from(bytes) * 8_000_000 / us.unsigned_abs().max(1);
+        let (sent_us, arrived_us) = (
+            all.last_sent_us - all.first_sent_us,
+            all.last_arrived_us - all.first_arrived_us,
+        );
+        if sent_us < 1000 {
+            return Some(None);
+        }
+        let sent = rate(all.bytes - all.last_sent_bytes, sent_us).min(self.bitrate * 3 / 2);
+        let arrived = rate(all.bytes - all.first_arrived_bytes, arrived_us.max(1));
+        let is_limit = (arrived as f64) < LIMITED * sent as f64;
+        let bitrate = match is_limit {
+            true => (arrived as f64 * TRUST) as u64,
+            false => sent.min(arrived),
+        };
+        Some(Some(Finding { bitrate, is_limit }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::start;
+
+    /// Sends a burst at 2 Mb/s over a way that carries so much; returns what it shows.
+    fn try_out(carries: u64) -> Finding {
+        let start = start();
+        let mut probe = Probe::new(1, 2_000_000, start);
+        let (mut step, mut free_us) = (0, 0);
+        while probe.is_open() {
+            let now = start + Duration::from_millis(step);
+            let mut due = probe.padding(now) as i64;
+            while due > 0 && probe.is_open() {
+                probe.handle_sent(250, now);
+                let sent_us = step as i64 * 1000;
+                free_us = (sent_us + 20_000).max(free_us) + 250 * 8_000_000 / carries as i64;
+                probe.handle_arrival(sent_us, free_us, 250);
+                due -= 250;
+            }
+            step += 5;
+        }
+        assert!(step <= 30, "{step} ms");
+        probe.result().unwrap().unwrap()
+    }
+
+    #[test]
+    fn it_finds_what_a_way_carries() {
+        let Finding { bitrate, is_limit } = try_out(1_000_000);
+        assert!(
+            is_limit && (850_000..=1_000_000).contains(&bitrate),
+            "{bitrate}"
+        );
+        let Finding { bitrate, is_limit } = try_out(100_000_000);
+        assert!(
+            !is_limit && (1_700_000..=3_000_000).contains(&bitrate),
+            "{bitrate}"
+        );
+    }
+
+    #[test]
+    fn one_that_is_lost_shows_nothing() {
+        let start = start();
+        let mut probe = Probe::new(1, 2_000_000, start);
+        while probe.is_open() {
+            probe.handle_sent(250, start);
+            assert_eq!(probe.result(), None);
+            probe.handle_loss();
+        }
+        assert_eq!(probe.result(), Some(None));
+        assert!(!probe.is_stale(start));
+        assert!(probe.is_stale(start + REPORT_MAX));
+    }
+}
