@@ -158,6 +158,8 @@ fn what_people_and_tracks_say_of_themselves_reaches_the_others() -> Result<()> {
         let ann = join(&browser, "Ann", "words", HERTZ[0])?;
         let bob = join(&browser, "Bob", "words", HERTZ[1])?;
         bob.sees_and_hears(&ann.id, PATIENCE)?;
+        // Whatever is to be negotiated for Bob's tracks is over when they are here.
+        ann.sees_and_hears(&bob.id, PATIENCE)?;
         let page = &ann.page;
         page.run("snug.webrtc.updateTrackMetadata(snug.own.get('camera').id, {active: false})")?;
         let told = format!(
