@@ -71,6 +71,7 @@ fn room(now: Instant) -> Router {
         }],
         payload_type: 96,
         rtx_payload_type: Some(97),
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         bitrate_max: None,
     };
@@ -81,6 +82,7 @@ fn room(now: Instant) -> Router {
         rtx_ssrc: Some(RTX),
         payload_type: 96,
         rtx_payload_type: Some(97),
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         target: None,
         view: View::default(),

@@ -103,6 +103,10 @@ pub struct ReceivedStats {
     pub keyframe_requests: u64,
     /// Sound samples made up to cover a gap, at 48 kHz.
     pub samples_concealed: u64,
+    /// Times that sound was missing for more than 60 ms in a row.
+    pub long_gaps: u64,
+    /// Packets of sound that came only as a copy in the one after them.
+    pub packets_recovered: u64,
     /// Width of the last keyframe in pixels.
     pub width: u32,
     /// Height of the last keyframe in pixels.

@@ -57,6 +57,19 @@ pub(crate) struct Packet {
     pub(crate) ssrc: u32,
     /// Payload.
     pub(crate) payload: Bytes,
+    /// The sound of the packet before, once more.
+    pub(crate) earlier: Option<Earlier>,
+}
+
+/// Sound that came in the packet after its own (RFC 2198).
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    /// Sequence number that its own packet has.
+    pub(crate) sequence: u16,
+    /// Capture time in the codec's ticks.
+    pub(crate) timestamp: u32,
+    /// Payload.
+    pub(crate) payload: Bytes,
 }
 
 /// What the thread has to know.

@@ -34,8 +34,9 @@ use webrtc::peer_connection::{
     RTCStatsReportEntry, StatsSelector,
 };
 
+pub(crate) use engine::RED_PAYLOAD_TYPE;
 pub(crate) use feedback::Feedback;
-pub(crate) use local_track::{AudioLevel, LocalTrack, MediaPacket, RIDS};
+pub(crate) use local_track::{AudioLevel, EarlierSound, LocalTrack, MediaPacket, RIDS};
 
 use answer::with_track_names;
 use engine::LocalAddress;

@@ -27,6 +27,7 @@ mod error;
 mod extension;
 mod number;
 mod packet;
+pub mod red;
 pub mod rtcp;
 mod token;
 pub mod vp8;

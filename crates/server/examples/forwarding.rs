@@ -181,6 +181,7 @@ fn set_media(transport: &Transport, guest: &Guest, is_publisher: bool) {
         }],
         payload_type: 96,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions,
         bitrate_max: None,
     };
@@ -191,6 +192,7 @@ fn set_media(transport: &Transport, guest: &Guest, is_publisher: bool) {
         rtx_ssrc: None,
         payload_type: 96,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions,
         target: None,
         view: View::default(),

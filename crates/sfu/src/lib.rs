@@ -33,6 +33,7 @@
 //!     encodings: vec![Encoding { ssrc: Some(7), ..Encoding::default() }],
 //!     payload_type: 111,
 //!     rtx_payload_type: None,
+//!     red_payload_type: None,
 //!     extensions: ExtensionIds::default(),
 //!     bitrate_max: None,
 //! };
@@ -43,6 +44,7 @@
 //!     rtx_ssrc: None,
 //!     payload_type: 100,
 //!     rtx_payload_type: None,
+//!     red_payload_type: None,
 //!     extensions: ExtensionIds::default(),
 //!     target: None,
 //!     view: View::default(),

@@ -36,6 +36,8 @@ const HOLD: Duration = Duration::from_secs(5);
 const HOLD_MAX: Duration = Duration::from_secs(60);
 /// What falls so soon after it rose should not have risen.
 const SOON: Duration = Duration::from_secs(20);
+/// Below so many bits a second sound is not said twice: a voice takes a tenth of it.
+const THIN: u64 = 300_000;
 /// The least time between two words on the estimate, and the least change worth one, in percent.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 const TELL_CHANGE_PERCENT: u64 = 5;
@@ -190,6 +192,12 @@ impl Link {
     /// Tells whether pictures have to fit an estimate.
     pub(crate) fn is_limited(&self) -> bool {
         self.estimator().is_some_and(Estimator::is_settled)
+    }
+
+    /// Tells whether there is no room for sound to be said twice.
+    pub(crate) fn is_thin(&self) -> bool {
+        let target = self.estimator().map_or(u64::MAX, Estimator::target);
+        self.is_limited() && target < THIN
     }
 
     /// Tells whether pictures wait for their turn.

@@ -76,6 +76,8 @@ pub struct Publish {
     pub payload_type: u8,
     /// The payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound (RFC 2198).
+    pub red_payload_type: Option<u8>,
     /// The sender's header extension ids.
     pub extensions: ExtensionIds,
     /// How many bits a second the sender may use for it, where it asked to be told
@@ -98,6 +100,9 @@ pub struct Subscribe {
     pub payload_type: u8,
     /// The payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound; none where the receiver does not
+    /// know them: it gets their own sound alone.
+    pub red_payload_type: Option<u8>,
     /// The receiver's header extension ids.
     pub extensions: ExtensionIds,
     /// The best encoding that the receiver wants to see; none means the best there is.

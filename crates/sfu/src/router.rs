@@ -17,6 +17,7 @@ use crate::subscription::{Admission, Outgoing, Subscription};
 use crate::track::{Claim, Published, Track};
 use crate::{Counters, Kind, Notice, Output, PeerKey, TrackKey};
 use repair::{Repair, note_packet};
+use snug_rtp::red::Red;
 use snug_rtp::vp8::Descriptor;
 use snug_rtp::{Header, Packet};
 use std::collections::{HashMap, VecDeque};
@@ -151,11 +152,12 @@ impl Router {
             .published
             .as_mut()?;
         let header = packet.header();
-        if header.payload_type != published.payload_type {
+        if !published.is_media(header.payload_type) {
             self.counters.unknown_source += 1;
             return None;
         }
-        let Some(arrival) = Arrival::read(route.track, source_index, published.kind, packet) else {
+        let read = Arrival::read(route.track, source_index, published.kind, packet);
+        let Some(arrival) = read.filter(|_| has_own_sound(published, packet)) else {
             self.counters.malformed += 1;
             return None;
         };
@@ -329,6 +331,14 @@ impl Router {
         }
         Some(route)
     }
+}
+
+/// Tells whether a packet can be read by who knows nothing of earlier sound in packets.
+fn has_own_sound(published: &Published, packet: &Packet<'_>) -> bool {
+    let red = published
+        .is_red(packet)
+        .then(|| Red::parse(packet.payload()));
+    red.is_none_or(|red| red.is_ok_and(|red| red.payload_type() == published.payload_type))
 }
 
 /// Makes the report on how the clocks of a source map with which a subscriber starts on it, if

@@ -5,6 +5,7 @@ use crate::rewrite::{Numbers, Rewriter};
 use crate::router::Arrival;
 use crate::track::{Published, Source};
 use crate::{ExtensionIds, Kind, LayerReason, Notice, PeerKey, Subscribe, View};
+use snug_rtp::red::{Red, set_payload_types};
 use snug_rtp::rtcp::SenderReport;
 use snug_rtp::{Fields, Mid, Packet, Rid, RtpTime, SequenceNumber, Written, write_packet};
 use std::time::Instant;
@@ -36,6 +37,9 @@ pub(crate) struct Subscription {
     told: Option<Rid>,
     /// The source and payload type of what is sent again.
     rtx: Option<(u32, u8)>,
+    red_payload_type: Option<u8>,
+    /// Whether its way has no room for sound to be said twice.
+    is_red_spared: bool,
     /// What was forwarded before the last switch, and how.
     earlier: Option<(usize, Rewriter)>,
     /// Packets that may still be sent again until the next refill.
@@ -107,6 +111,8 @@ impl Subscription {
             is_stopped: false,
             current: None,
             told: None,
+            red_payload_type: subscribe.red_payload_type,
+            is_red_spared: false,
             rtx: subscribe.rtx_ssrc.zip(subscribe.rtx_payload_type),
             earlier: None,
             repairs_left: REPAIRS_MAX,
@@ -118,6 +124,7 @@ impl Subscription {
     pub(crate) fn update(&mut self, mid: Mid, subscribe: &Subscribe) {
         self.mid = mid;
         self.payload_type = subscribe.payload_type;
+        self.red_payload_type = subscribe.red_payload_type;
         self.extensions = subscribe.extensions;
         self.target = subscribe.target;
         self.view = subscribe.view;
@@ -131,6 +138,11 @@ impl Subscription {
     /// Returns how the subscriber shows it.
     pub(crate) fn view(&self) -> View {
         self.view
+    }
+
+    /// Says whether the way to the subscriber has no room for sound to be said twice.
+    pub(crate) fn spare_red(&mut self, is_spared: bool) {
+        self.is_red_spared = is_spared;
     }
 
     /// Returns what the way to the subscriber has room for.
@@ -293,20 +305,30 @@ impl Subscription {
         packet: &Packet<'_>,
         out: &mut [u8],
     ) -> Option<usize> {
+        let is_red = published.is_red(packet);
+        let red = self
+            .red_payload_type
+            .filter(|_| is_red && !self.is_red_spared);
         let fields = Fields {
             marker: packet.header().marker,
-            payload_type: self.payload_type,
+            payload_type: red.unwrap_or(self.payload_type),
             sequence: numbers.sequence,
             timestamp: numbers.timestamp,
             ssrc: self.ssrc,
         };
-        let written = self.compose(&fields, numbers, number, (arrival, published), packet, out)?;
+        let payload = match is_red && red.is_none() {
+            true => Red::parse(packet.payload()).ok()?.payload(),
+            false => packet.payload(),
+        };
+        let of = (arrival, published);
+        let written = self.compose(&fields, numbers, number, of, (packet, payload), out)?;
+        if red.is_some() {
+            // The receiver may know the sound within by another number than its sender.
+            set_payload_types(&mut out[written.header_len..written.len], self.payload_type);
+        }
         self.outgoing.packet_count = self.outgoing.packet_count.wrapping_add(1);
         // Truncation is the wrap of the counter; a payload is below 64 KiB.
-        self.outgoing.octet_count = self
-            .outgoing
-            .octet_count
-            .wrapping_add(packet.payload().len() as u32);
+        self.outgoing.octet_count = self.outgoing.octet_count.wrapping_add(payload.len() as u32);
         Some(written.len)
     }
 
@@ -356,7 +378,8 @@ impl Subscription {
             timestamp: numbers.timestamp,
             ssrc,
         };
-        let written = self.compose(&fields, &numbers, number, (arrival, published), packet, out)?;
+        let (of, whole) = ((arrival, published), (packet, packet.payload()));
+        let written = self.compose(&fields, &numbers, number, of, whole, out)?;
         let (start, end) = (written.header_len, written.len);
         let number = sequence.0.to_be_bytes();
         let payload = out.get_mut(start..end + number.len())?;
@@ -412,7 +435,7 @@ impl Subscription {
         numbers: &Numbers,
         number: Option<SequenceNumber>,
         (arrival, published): (&Arrival, &Published),
-        packet: &Packet<'_>,
+        (packet, payload): (&Packet<'_>, &[u8]),
         out: &mut [u8],
     ) -> Option<Written> {
         let mut extensions: [(u8, &[u8]); 3] = [(0, &[]); 3];
@@ -436,7 +459,7 @@ impl Subscription {
             extensions[count] = (to, level);
             count += 1;
         }
-        let written = write_packet(out, fields, &extensions[..count], packet.payload()).ok()?;
+        let written = write_packet(out, fields, &extensions[..count], payload).ok()?;
         let is_moved = numbers.picture_id != arrival.numbers.picture_id
             || numbers.tl0_picture_index != arrival.numbers.tl0_picture_index;
         if let Some(descriptor) = arrival.descriptor.filter(|_| is_moved) {

@@ -78,6 +78,7 @@ impl Track {
             kind: publish.kind,
             payload_type: publish.payload_type,
             rtx_payload_type: publish.rtx_payload_type,
+            red_payload_type: publish.red_payload_type,
             extensions: publish.extensions,
             bitrate_max: publish.bitrate_max,
             sources,
@@ -140,6 +141,7 @@ pub(crate) struct Published {
     pub(crate) kind: Kind,
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) red_payload_type: Option<u8>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) bitrate_max: Option<u64>,
     /// Best last.
@@ -321,12 +323,24 @@ impl Published {
         })
     }
 
+    /// Tells whether a payload type is one of its media, with earlier sound or without.
+    pub(crate) fn is_media(&self, payload_type: u8) -> bool {
+        payload_type == self.payload_type || Some(payload_type) == self.red_payload_type
+    }
+
+    /// Tells whether a packet repeats earlier sound beside its own.
+    pub(crate) fn is_red(&self, packet: &Packet<'_>) -> bool {
+        let has_type = Some(packet.header().payload_type) == self.red_payload_type;
+        has_type && !packet.payload().is_empty()
+    }
+
     /// Tells which encoding a packet without extensions can only be, by its payload type
-    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no other track uses that type.
+    /// (RFC 8843 section 9.2); none whose source is known already. The caller makes sure that no
+    /// other track uses that type.
     pub(crate) fn claim_by_payload_type(&self, payload_type: u8) -> Option<Claim> {
         let index = self.only_encoding()?;
         let source = self.sources.get(index)?;
-        if payload_type == self.payload_type && source.ssrc.is_none() {
+        if self.is_media(payload_type) && source.ssrc.is_none() {
             Some(Claim::Media(index))
         } else if Some(payload_type) == self.rtx_payload_type && source.rtx_ssrc.is_none() {
             Some(Claim::Retransmission(index))

@@ -89,6 +89,7 @@ fn camera() -> Publish {
         encodings: RIDS.iter().zip(&LAYERS).map(encoding).collect(),
         payload_type: 96,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         bitrate_max: None,
     }
@@ -116,6 +117,7 @@ fn subscriptions(rows: Option<u16>) -> Vec<Subscribe> {
         rtx_ssrc: Some(SEEN[1]),
         payload_type: 96,
         rtx_payload_type: Some(97),
+        red_payload_type: None,
         extensions: ExtensionIds {
             transport_cc: Some(NUMBER_ID),
             ..ExtensionIds::default()
@@ -133,6 +135,7 @@ fn subscriptions(rows: Option<u16>) -> Vec<Subscribe> {
         rtx_ssrc: None,
         payload_type: 111,
         rtx_payload_type: None,
+        red_payload_type: None,
         view: View::default(),
         ..pictures.clone()
     };

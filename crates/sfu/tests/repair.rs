@@ -156,6 +156,7 @@ fn router() -> Router {
         }],
         payload_type: 96,
         rtx_payload_type: Some(97),
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         bitrate_max: None,
     };
@@ -166,6 +167,7 @@ fn router() -> Router {
         rtx_ssrc: Some(SOURCES[3]),
         payload_type: 100,
         rtx_payload_type: Some(101),
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         target: None,
         view: View::default(),

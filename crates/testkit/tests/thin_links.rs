@@ -22,6 +22,8 @@ const SETTLING: Duration = Duration::from_secs(4);
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 /// Samples of sound a second.
 const RATE: u64 = 48_000;
+/// Packets of sound a second, at least: they are of 60 ms at most.
+const PACKETS_MIN: f64 = 14.0;
 
 /// Bob sends over the cable, Ann watches him from the server's side.
 struct Pair {
@@ -113,6 +115,12 @@ impl Pair {
         };
         let seconds = (to.at_ms - from.at_ms) as f64 / 1000.0;
         let made_up = counted("audio", "samples_concealed") / (RATE as f64 * seconds);
+        // After a second without any packet nothing is made up either.
+        let packets = counted("audio", "frames_decoded") / seconds;
+        ensure!(
+            packets >= PACKETS_MIN,
+            "{packets:.1} packets of sound a second"
+        );
         let pictures = counted("video", "frames_received") / seconds;
         println!("made up {made_up:.4}, {pictures:.1} pictures a second");
         Ok((made_up, pictures))

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtp;
+use snug_rtp::red::Red;
 use tokio::task::{AbortHandle, JoinSet};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use crate::subscribe::{Packet, PacketLane};
-use crate::transport::SLOTS_MAX;
+use crate::subscribe::{Earlier, Packet, PacketLane};
+use crate::transport::{RED_PAYLOAD_TYPE, SLOTS_MAX};
 
 /// The readers of one connection. Dropping it ends them.
 #[derive(Default)]
@@ -59,17 +62,41 @@ impl Readers {
 async fn read(mid: Arc<str>, track: Arc<dyn TrackRemote>, lane: PacketLane) {
     while let Some(event) = track.poll().await {
         match event {
-            TrackRemoteEvent::OnRtpPacket(packet) => lane.put(Packet {
-                mid: Arc::clone(&mid),
-                at: Instant::now(),
-                marker: packet.header.marker,
-                sequence: packet.header.sequence_number,
-                timestamp: packet.header.timestamp,
-                ssrc: packet.header.ssrc,
-                payload: packet.payload,
-            }),
+            TrackRemoteEvent::OnRtpPacket(packet) => {
+                let Some((payload, earlier)) = split(&packet) else {
+                    tracing::trace!("a packet of repeated sound cannot be read");
+                    continue;
+                };
+                lane.put(Packet {
+                    mid: Arc::clone(&mid),
+                    at: Instant::now(),
+                    marker: packet.header.marker,
+                    sequence: packet.header.sequence_number,
+                    timestamp: packet.header.timestamp,
+                    ssrc: packet.header.ssrc,
+                    payload,
+                    earlier,
+                });
+            }
             TrackRemoteEvent::OnEnded => return,
             _ => {}
         }
     }
+}
+
+/// Takes a packet's own payload out of it, and the sound before if it carries that too; none when
+/// it does not parse.
+fn split(packet: &rtp::Packet) -> Option<(Bytes, Option<Earlier>)> {
+    let whole = &packet.payload;
+    if packet.header.payload_type != RED_PAYLOAD_TYPE || whole.is_empty() {
+        return Some((whole.clone(), None));
+    }
+    let red = Red::parse(whole).ok()?;
+    // The last one is the packet right before; older ones came with that already.
+    let earlier = red.earlier().last().map(|block| Earlier {
+        sequence: packet.header.sequence_number.wrapping_sub(1),
+        timestamp: packet.header.timestamp.wrapping_sub(block.age),
+        payload: whole.slice_ref(block.payload),
+    });
+    Some((whole.slice_ref(red.payload()), earlier))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use snug_rtp::RtpTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -13,7 +14,8 @@ use super::epoch::Clock;
 use super::packetize::{Place, cut_vp8};
 use super::plan::ENCODINGS_MAX;
 use super::steering::Steering;
-use crate::transport::{AudioLevel, LocalTrack, MediaPacket};
+use super::voice::says_twice;
+use crate::transport::{AudioLevel, EarlierSound, LocalTrack, MediaPacket};
 
 /// Pause between sender reports. Short: a newcomer cannot put sound and picture in step before
 /// it has one of each.
@@ -86,6 +88,7 @@ pub(super) fn spawn(
         steering,
         free_at: Instant::now(),
         ticks: 0,
+        earlier: None,
         last_reported: [0; ENCODINGS_MAX],
     };
     Sending(tokio::spawn(async move {
@@ -104,6 +107,8 @@ struct Sender {
     /// When what went out so far has passed at the pace that the network bears.
     free_at: Instant,
     ticks: u32,
+    /// The packet of sound that was sent last.
+    earlier: Option<EarlierSound>,
     /// Packets that were sent when the last report went out.
     last_reported: [u64; ENCODINGS_MAX],
     /// Encodings that a receiver can put in step already.
@@ -163,6 +168,7 @@ impl Sender {
                 sequence: of.next_sequence(),
                 timestamp,
                 level,
+                earlier: self.earlier_of(level, timestamp, &payload),
                 payload,
             };
             if level.is_none() {
@@ -185,6 +191,20 @@ impl Sender {
             self.report(encoding).await?;
         }
         Ok(())
+    }
+
+    /// Keeps a packet of sound for the next, and returns the one before where there is room to say
+    /// it twice.
+    fn earlier_of(
+        &mut self,
+        level: Option<AudioLevel>,
+        timestamp: RtpTime,
+        payload: &Bytes,
+    ) -> Option<EarlierSound> {
+        level?;
+        let payload = payload.clone();
+        let earlier = self.earlier.replace(EarlierSound { timestamp, payload });
+        earlier.filter(|_| says_twice(self.steering.budget_bps()))
     }
 
     /// Waits while pictures go out faster than the network bears; sound never does.

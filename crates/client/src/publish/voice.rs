@@ -9,6 +9,9 @@ pub(super) const LONGEST_SAMPLES: usize = 6 * BLOCK_SAMPLES;
 /// and the tag of SRTP (16).
 const OVERHEAD_BITS: u32 = 8 * 76;
 
+/// From so many bits a second on for everything, each packet carries the one before once more.
+const TWICE_BPS_MIN: u32 = 300_000;
+
 /// Bits per second that the encoder may take at most, by what there is for everything: the thinner
 /// the link, the longer the packets, because their headers weigh as much as their sound.
 const STEPS: [(u32, VoicePlan); 4] = [
@@ -51,10 +54,17 @@ impl VoicePlan {
     }
 }
 
+/// Tells whether there is room to say everything twice where there are `budget_bps` in all.
+pub(super) fn says_twice(budget_bps: u32) -> bool {
+    budget_bps >= TWICE_BPS_MIN
+}
+
 /// What pictures may take where there are `budget_bps` for everything and a voice comes first. Their
 /// headers and repairs come out of it, too.
 pub(crate) fn left_for_pictures(budget_bps: u32, voices: u32) -> u32 {
-    let voice = VoicePlan::within(budget_bps, u32::MAX).cost_bps();
+    let plan = VoicePlan::within(budget_bps, u32::MAX);
+    let again = plan.bitrate_bps * u32::from(says_twice(budget_bps));
+    let voice = plan.cost_bps() + again;
     // One part in twelve is the headers of packets as large as they may be.
     budget_bps.saturating_sub(voice.saturating_mul(voices)) / 12 * 11
 }
@@ -70,7 +80,12 @@ mod tests {
             assert!(plan.cost_bps() <= budget, "{budget}: {plan:?}");
             assert!((12_000..=32_000).contains(&plan.bitrate_bps));
             let left = left_for_pictures(budget, 1);
-            assert!(left + plan.cost_bps() <= budget);
+            let again = if says_twice(budget) {
+                plan.bitrate_bps
+            } else {
+                0
+            };
+            assert!(left + plan.cost_bps() + again <= budget);
         }
         assert_eq!(VoicePlan::within(u32::MAX, 32_000).blocks, 2);
         assert_eq!(VoicePlan::within(25_000, 32_000).blocks, 6);

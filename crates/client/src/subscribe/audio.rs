@@ -49,6 +49,10 @@ impl Audio {
             &packet.payload,
             packet.at,
         );
+        if let Some(earlier) = &packet.earlier {
+            let (sequence, time) = (SequenceNumber(earlier.sequence), RtpTime(earlier.timestamp));
+            self.jitter.insert_earlier(sequence, time, &earlier.payload);
+        }
         !std::mem::replace(&mut self.heard, true)
     }
 
@@ -86,6 +90,8 @@ impl Audio {
             frames_received: counters.received - counters.duplicate - counters.dropped,
             frames_decoded: counters.played,
             samples_concealed: counters.concealed_samples,
+            long_gaps: counters.long_gaps,
+            packets_recovered: counters.from_copies,
             ..ReceivedStats::default()
         }
     }

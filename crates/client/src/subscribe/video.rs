@@ -197,6 +197,8 @@ impl Video {
             keyframes: counters.keyframes,
             keyframe_requests: counters.requests,
             samples_concealed: 0,
+            long_gaps: 0,
+            packets_recovered: 0,
             width,
             height,
         }
@@ -271,6 +273,7 @@ mod tests {
             timestamp: 9000 * u32::from(sequence),
             ssrc: 7,
             payload: Bytes::copy_from_slice(&payload),
+            earlier: None,
         }
     }
 

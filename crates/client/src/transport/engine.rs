@@ -31,6 +31,10 @@ pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// Payload type of VP8; what every browser uses.
 pub(super) const VP8_PAYLOAD_TYPE: u8 = 96;
 const RTX_PAYLOAD_TYPE: u8 = 97;
+/// The payload type of packets that repeat earlier sound (RFC 2198), as it stands in our offers.
+pub(crate) const RED_PAYLOAD_TYPE: u8 = 63;
+/// Their name; the library has none.
+pub(super) const MIME_TYPE_RED: &str = "audio/red";
 
 /// Header extension that names the media section of a packet (RFC 8843 section 15).
 pub(super) const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -178,7 +182,8 @@ fn nack_generator() -> NackGeneratorInterceptor {
         .build()
 }
 
-/// Opus and VP8 with retransmission, nothing else: a short offer that a room server answers fast.
+/// Opus with redundancy and VP8 with retransmission, nothing else: a short offer that a room server
+/// answers fast.
 fn media_engine() -> Result<MediaEngine> {
     let mut engine = MediaEngine::default();
     engine.register_codec(
@@ -194,6 +199,20 @@ fn media_engine() -> Result<MediaEngine> {
             payload_type: VP8_PAYLOAD_TYPE,
         },
         RtpCodecKind::Video,
+    )?;
+    let red = RTCRtpCodec {
+        mime_type: MIME_TYPE_RED.to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: format!("{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}"),
+        ..RTCRtpCodec::default()
+    };
+    engine.register_codec(
+        RTCRtpCodecParameters {
+            rtp_codec: red,
+            payload_type: RED_PAYLOAD_TYPE,
+        },
+        RtpCodecKind::Audio,
     )?;
     let rtx = RTCRtpCodec {
         mime_type: MIME_TYPE_RTX.to_owned(),

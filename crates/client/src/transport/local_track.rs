@@ -11,6 +11,7 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use snug_rtp::red::{Earlier, write_red};
 use snug_rtp::{NtpTime, RtpTime};
 use tokio::sync::OnceCell;
 use webrtc::error::Result;
@@ -21,8 +22,14 @@ use webrtc::rtp_transceiver::{RtpSender, RtpTransceiver};
 
 use super::Kind;
 use super::engine::{
-    AUDIO_LEVEL_URI, MID_URI, OPUS_PAYLOAD_TYPE, RID_URI, VP8_PAYLOAD_TYPE, codec,
+    AUDIO_LEVEL_URI, MID_URI, MIME_TYPE_RED, OPUS_PAYLOAD_TYPE, RID_URI, VP8_PAYLOAD_TYPE, codec,
 };
+
+/// Bytes that one earlier payload takes besides itself (RFC 2198 section 3).
+const RED_HEADER_LEN: usize = 5;
+
+/// No payload type: they have seven bits.
+const NO_TYPE: u8 = 0x80;
 
 /// The encodings of a simulcast, from the least to the best: the only names that servers of the
 /// Membrane family know.
@@ -41,6 +48,17 @@ pub(crate) struct MediaPacket {
     /// How loud it is, if it is sound.
     pub(crate) level: Option<AudioLevel>,
     /// Payload, including the codec's own payload header.
+    pub(crate) payload: Bytes,
+    /// The packet of sound before this one, to be sent along once more.
+    pub(crate) earlier: Option<EarlierSound>,
+}
+
+/// A packet of sound that was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct EarlierSound {
+    /// Its time stamp.
+    pub(crate) timestamp: RtpTime,
+    /// Its payload.
     pub(crate) payload: Bytes,
 }
 
@@ -70,6 +88,8 @@ pub(crate) struct LocalTrack {
     sender: Arc<dyn RtpSender>,
     names: Arc<OnceCell<Names>>,
     payload_type: Arc<AtomicU8>,
+    /// Of packets that repeat earlier sound; [`NO_TYPE`] where the other side knows none.
+    red_payload_type: Arc<AtomicU8>,
 }
 
 /// The section's name, and the extensions that carry it and the rest in each packet.
@@ -128,6 +148,7 @@ impl LocalTrack {
             sender,
             names: Arc::default(),
             payload_type: Arc::new(AtomicU8::new(payload_type)),
+            red_payload_type: Arc::new(AtomicU8::new(NO_TYPE)),
         })
     }
 
@@ -158,6 +179,10 @@ impl LocalTrack {
             self.payload_type
                 .store(agreed.payload_type, Ordering::Relaxed);
         }
+        let mut codecs = parameters.codecs.iter();
+        let red = codecs.find(|codec| codec.rtp_codec.mime_type == MIME_TYPE_RED);
+        let red = red.map_or(NO_TYPE, |red| red.payload_type);
+        self.red_payload_type.store(red, Ordering::Relaxed);
         let extension = |uri: &str| {
             let mut all = parameters.header_extensions.iter();
             let found = all.find(|ext| ext.uri == uri)?;
@@ -178,10 +203,16 @@ impl LocalTrack {
     /// Sends a packet; waits while the connection's own lane is full.
     pub(crate) async fn send(&self, packet: MediaPacket) -> Result<()> {
         let ssrc = self.ssrcs.get(packet.encoding).copied();
+        let payload_type = self.payload_type.load(Ordering::Relaxed);
+        let red = self.with_earlier(&packet, payload_type);
+        let (payload_type, payload) = match red {
+            Some(red) => red,
+            None => (payload_type, packet.payload.clone()),
+        };
         let mut header = rtp::Header {
             version: 2,
             marker: packet.marker,
-            payload_type: self.payload_type.load(Ordering::Relaxed),
+            payload_type,
             sequence_number: packet.sequence,
             timestamp: packet.timestamp.0,
             ssrc: ssrc.ok_or(webrtc::error::Error::ErrRTPSenderNoBaseEncoding)?,
@@ -190,12 +221,24 @@ impl LocalTrack {
         if let Some(names) = self.names.get() {
             names.write(&packet, &mut header)?;
         }
-        self.track
-            .write_rtp(rtp::Packet {
-                header,
-                payload: packet.payload,
-            })
-            .await
+        self.track.write_rtp(rtp::Packet { header, payload }).await
+    }
+
+    /// Puts the sound before a packet into it, if there is any, the other side knows how to read
+    /// it, and it fits; returns the payload type too.
+    fn with_earlier(&self, packet: &MediaPacket, payload_type: u8) -> Option<(u8, Bytes)> {
+        let red = self.red_payload_type.load(Ordering::Relaxed);
+        let earlier = packet.earlier.as_ref().filter(|_| red != NO_TYPE)?;
+        let age = packet.timestamp.distance_from(earlier.timestamp);
+        let block = Earlier {
+            payload_type,
+            age: u32::try_from(age).ok()?,
+            payload: &earlier.payload,
+        };
+        let mut bytes = vec![0; RED_HEADER_LEN + earlier.payload.len() + packet.payload.len()];
+        let len = write_red(&mut bytes, Some(&block), payload_type, &packet.payload).ok()?;
+        bytes.truncate(len);
+        Some((red, Bytes::from(bytes)))
     }
 
     /// Reports of an encoding that `rtp` was captured at `ntp`, and how much was sent so far.

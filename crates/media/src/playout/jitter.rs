@@ -37,6 +37,9 @@ const LATE_RUN_MAX: u32 = 5;
 /// Concealment ends here: after a second of nothing there is nothing left to continue.
 const CONCEAL_MAX: u64 = SAMPLE_RATE as u64;
 
+/// A gap that is longer can be heard, in samples: 60 ms.
+const LONG_GAP: u64 = 60 * SAMPLE_RATE as u64 / 1000;
+
 /// Says how much delay a jitter buffer may add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JitterConfig {
@@ -89,8 +92,12 @@ pub struct JitterCounters {
     pub played: u64,
     /// Samples invented for packets that were not there.
     pub concealed_samples: u64,
+    /// Times that more than 60 ms in a row were covered by nothing that came.
+    pub long_gaps: u64,
     /// Samples repaired from the copy in the following packet.
     pub fec_samples: u64,
+    /// Packets that came only as a copy in the one after them.
+    pub from_copies: u64,
     /// Samples put in to make the delay longer.
     pub lengthened_samples: u64,
     /// Samples left out to make the delay shorter.
@@ -213,6 +220,25 @@ impl AudioJitterBuffer {
                 };
                 self.insert_placed(packet);
             }
+        }
+    }
+
+    /// Takes the copy of an earlier packet that came with the one just [inserted](Self::insert)
+    /// (RFC 2198), in case its own did not come: it says nothing of how long packets take.
+    pub fn insert_earlier(&mut self, sequence: SequenceNumber, timestamp: RtpTime, payload: &[u8]) {
+        let samples = opus::packet_samples(payload);
+        let Some(samples) = samples.filter(|_| payload.len() <= PACKET_BYTES_MAX) else {
+            self.counters.dropped += 1;
+            return;
+        };
+        let Some((sequence, time)) = self.order.behind(sequence, timestamp) else {
+            return;
+        };
+        let slot = &self.slots[sequence as usize % SLOTS];
+        let is_late = sequence < self.next_sequence || time + samples as i64 <= self.decoded_until;
+        if slot.sequence != sequence && !is_late {
+            self.store(sequence, time, samples, payload);
+            self.counters.from_copies += 1;
         }
     }
 
@@ -451,7 +477,9 @@ impl AudioJitterBuffer {
         if self.conceal_run >= CONCEAL_MAX {
             return self.append_silence(samples);
         }
+        let is_short = self.conceal_run <= LONG_GAP;
         self.conceal_run += samples as u64;
+        self.counters.long_gaps += u64::from(is_short && self.conceal_run > LONG_GAP);
         let out = &mut self.scratch[..samples];
         if self.decoder.conceal(out).is_err() {
             out.fill(0.0);

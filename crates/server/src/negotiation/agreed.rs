@@ -37,6 +37,8 @@ pub(crate) struct OwnTrack {
     pub payload_type: u8,
     /// The payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound.
+    pub red_payload_type: Option<u8>,
     /// The ids of its header extensions.
     pub extensions: ExtensionIds,
     /// Whether the peer asks to be told how much it may send.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use snug_protocol::Candidate;
 use snug_sfu::Kind;
 
-use super::attributes::{EXTENSIONS, codec_name};
+use super::attributes::{EXTENSIONS, RED_NAME, codec_name};
 use super::offer::Codec;
 use super::{Offer, Section};
 use crate::transport::IceCredentials;
@@ -107,14 +107,15 @@ impl Answer<'_> {
                 return lines.push("a=inactive");
             }
         };
-        let rtx = codec
-            .rtx_payload_type
-            .map(|rtx| format!(" {rtx}"))
-            .unwrap_or_default();
-        lines.push(format_args!(
-            "m={media} 9 {protocol} {}{rtx}",
-            codec.payload_type
-        ));
+        // First is what the answerer likes best (RFC 3264 section 6.1): browsers send it.
+        let all = [
+            codec.red_payload_type,
+            Some(codec.payload_type),
+            codec.rtx_payload_type,
+        ];
+        let formats = all.into_iter().flatten().map(|it| it.to_string());
+        let formats = formats.collect::<Vec<_>>().join(" ");
+        lines.push(format_args!("m={media} 9 {protocol} {formats}"));
         lines.push("c=IN IP4 0.0.0.0");
         lines.push("a=rtcp:9 IN IP4 0.0.0.0");
         lines.push(format_args!("a=ice-ufrag:{}", self.ice.ufrag));
@@ -160,6 +161,10 @@ fn write_codec(lines: &mut Lines, codec: &Codec) {
     }
     for feedback in &codec.feedback {
         lines.push(format_args!("a=rtcp-fb:{payload_type} {feedback}"));
+    }
+    if let Some(red) = codec.red_payload_type {
+        lines.push(format_args!("a=rtpmap:{red} {RED_NAME}"));
+        lines.push(format_args!("a=fmtp:{red} {payload_type}/{payload_type}"));
     }
     if let Some(rtx) = codec.rtx_payload_type {
         debug_assert_eq!(codec.kind, Kind::Video, "only pictures are retransmitted");

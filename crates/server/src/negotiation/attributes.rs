@@ -34,6 +34,10 @@ pub(super) fn codec_name(kind: Kind) -> &'static str {
     }
 }
 
+/// The name of packets that repeat earlier sound beside their own (RFC 2198), as `a=rtpmap` writes
+/// it.
+pub(super) const RED_NAME: &str = "red/48000/2";
+
 /// Asks to be told how much may be sent. The answer is what the sender itself announced: without
 /// any, browsers start every session at 300 kb/s and climb for half a minute until the best
 /// encoding of a simulcast fits.

@@ -9,7 +9,7 @@ use snug_protocol::Variant;
 use snug_rtp::{Mid, Rid};
 use snug_sfu::{Encoding, ExtensionIds, Kind};
 
-use super::attributes::{ESTIMATE, EXTENSIONS, NACK, codec_name, feedback};
+use super::attributes::{ESTIMATE, EXTENSIONS, NACK, RED_NAME, codec_name, feedback};
 use super::{SECTIONS_MAX, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
@@ -77,6 +77,8 @@ pub(crate) struct Codec {
     pub feedback: Vec<&'static str>,
     /// The payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound (RFC 2198).
+    pub red_payload_type: Option<u8>,
 }
 
 /// Which way media flows in a section, as the client sees it.
@@ -307,6 +309,13 @@ fn choose_codec(media: &MediaDescription, kind: Kind, direction: Direction) -> O
         .copied()
         .find(repairs)
         .filter(|_| kind == Kind::Video);
+    let repeats = |format: &u8| {
+        let name = names.get(format).filter(|_| kind == Kind::Audio);
+        let blocks = parameters.get(format).map_or("", String::as_str);
+        name.is_some_and(|name| name.eq_ignore_ascii_case(RED_NAME))
+            && blocks.split('/').all(|it| it.parse() == Ok(payload_type))
+    };
+    let red_payload_type = formats.iter().copied().find(repeats);
     let offered: HashSet<&str> = values(media, "rtcp-fb")
         .filter_map(|line| line.split_once(' '))
         .filter(|(format, _)| *format == "*" || format.parse() == Ok(payload_type))
@@ -323,6 +332,7 @@ fn choose_codec(media: &MediaDescription, kind: Kind, direction: Direction) -> O
         parameters: parameters.get(&payload_type).cloned(),
         feedback: feedback.collect(),
         rtx_payload_type,
+        red_payload_type,
     })
 }
 

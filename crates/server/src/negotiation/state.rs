@@ -342,6 +342,7 @@ impl Negotiation {
                 variants: section.variants(),
                 payload_type: codec.payload_type,
                 rtx_payload_type: codec.rtx_payload_type,
+                red_payload_type: codec.red_payload_type,
                 extensions: section.extensions,
                 wants_estimate: section.wants_estimate(),
             });
@@ -391,6 +392,7 @@ impl Negotiation {
                 rtx_ssrc,
                 payload_type: codec.payload_type,
                 rtx_payload_type: codec.rtx_payload_type,
+                red_payload_type: codec.red_payload_type,
                 extensions: section.extensions,
                 target: wish.target,
                 view: wish.view,
@@ -439,6 +441,7 @@ impl Negotiation {
             };
             agreed.payload_type = codec.payload_type;
             agreed.extensions = section.extensions;
+            agreed.red_payload_type = codec.red_payload_type;
             agreed.rtx_payload_type = codec.rtx_payload_type.filter(|_| agreed.rtx_ssrc.is_some());
         }
     }

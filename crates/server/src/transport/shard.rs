@@ -53,6 +53,8 @@ pub(super) struct Shard {
     port: Port,
     inbox: Inbox,
     pending: Vec<Pending>,
+    /// Rooms whose routers are to be heard at the end of the turn.
+    restless: Vec<usize>,
     peers: Vec<Option<Peer>>,
     by_key: KeyMap<PeerKey, usize>,
     by_ufrag: HashMap<String, usize>,
@@ -120,6 +122,7 @@ impl Shard {
             port,
             inbox: Inbox::new(),
             pending: Vec::with_capacity(INBOX_SLOTS),
+            restless: Vec::with_capacity(INBOX_SLOTS),
             peers: Vec::new(),
             by_key: KeyMap::default(),
             by_ufrag: HashMap::new(),

@@ -245,6 +245,7 @@ impl Router {
                 if published.kind == Kind::Audio {
                     let cost = published.cost(0);
                     (link.sound, link.wanted) = (link.sound + cost, link.wanted + cost);
+                    subscription.spare_red(link.is_thin());
                     continue;
                 }
                 if subscription.can_pad() && link.padding_place.is_none() {

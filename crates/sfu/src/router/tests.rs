@@ -1,6 +1,7 @@
 //! A room seen from outside: packets in, packets and requests out.
 
 mod layers;
+mod red;
 
 use super::*;
 use crate::{Encoding, ExtensionIds, Publish, Subscribe, View};
@@ -56,6 +57,7 @@ fn camera(encodings: Vec<Encoding>) -> Publish {
         encodings,
         payload_type: 96,
         rtx_payload_type: Some(97),
+        red_payload_type: None,
         extensions: SENDER_IDS,
         bitrate_max: None,
     }
@@ -69,6 +71,7 @@ fn voice(ssrc: u32) -> Publish {
         encodings: vec![encoding(None, Some(ssrc))],
         payload_type: 111,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions: SENDER_IDS,
         bitrate_max: None,
     }
@@ -82,6 +85,7 @@ fn subscribe(track: TrackKey, ssrc: u32, payload_type: u8) -> Subscribe {
         rtx_ssrc: None,
         payload_type,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions: RECEIVER_IDS,
         target: None,
         view: View::default(),

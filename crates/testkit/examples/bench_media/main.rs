@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn measure(passes: usize) -> Result<ExitCode> {
     let film = ours::Film::load()?;
-    println!("pass  x264 superfast  one layer  three layers, whole path   (ms of CPU a picture)");
+    println!("round x264 superfast  one layer  three layers, whole path   (ms of CPU a picture)");
     let passes: Vec<Pass> = (1..=passes)
         .map(|number| {
             let pass = Pass {
@@ -39,7 +39,7 @@ fn measure(passes: usize) -> Result<ExitCode> {
                 three: ours::three_layers(&film)?,
             };
             let Pass { x264, one, three } = pass;
-            println!("{number:>4} {x264:>15.2} {one:>10.2} {three:>13.2}");
+            println!("{number:>5} {x264:>14.2} {one:>10.2} {three:>13.2}");
             Ok(pass)
         })
         .collect::<Result<_>>()?;

@@ -69,6 +69,10 @@ pub struct Seen {
     pub delays_us: Vec<u32>,
 }
 
+/// What counts as too much for one core.
+const LOSS_MAX: f64 = 0.005;
+const P99_MS_MAX: f64 = 25.0;
+
 /// What was measured of a span.
 #[derive(Debug)]
 pub struct Measured {
@@ -82,6 +86,13 @@ pub struct Measured {
     /// How late packets were, in milliseconds.
     pub p50_ms: f64,
     pub p99_ms: f64,
+}
+
+impl Measured {
+    /// Tells whether the server's core still has enough.
+    pub fn is_good(&self) -> bool {
+        self.loss < LOSS_MAX && self.p99_ms < P99_MS_MAX
+    }
 }
 
 /// What the sweeping thread is told.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use snug_testkit::handshake::Identity;
 use snug_testkit::process;
-use snug_testkit::scripted::Peer;
+use snug_testkit::scripted::{Peer, Socket};
 
 use super::guest::{Endpoint, Ice, PATIENCE, Part, Remote};
 use super::pin::SERVER_CORE;
@@ -19,6 +19,8 @@ pub struct Snug {
     address: SocketAddr,
     identity: Identity,
     peers: Vec<Peer>,
+    /// Somebody who is told the numbers of all rooms, once a second.
+    watcher: Socket,
 }
 
 impl Snug {
@@ -26,9 +28,14 @@ impl Snug {
     pub fn start() -> Result<Self> {
         let arguments = ["--bind", "127.0.0.1", "--people-max", "128"];
         let server = process::Server::start_on_core(SERVER_CORE, &arguments)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], server.port));
+        let mut watcher = Socket::connect(address)?;
+        let join = watcher.push(None, "stats", "phx_join", &json!({}))?;
+        watcher.reply(&join, PATIENCE)?;
         Ok(Self {
-            address: SocketAddr::from(([127, 0, 0, 1], server.port)),
+            address,
             server,
+            watcher,
             identity: Identity::generate()?,
             peers: Vec::new(),
         })
@@ -84,9 +91,10 @@ impl Server for Snug {
     }
 
     fn keep_alive(&mut self) -> Result<()> {
-        for peer in &mut self.peers {
-            while peer.socket.next(Duration::ZERO)?.is_some() {}
-            peer.socket.push(None, "phoenix", "heartbeat", &json!({}))?;
+        let sockets = self.peers.iter_mut().map(|peer| &mut peer.socket);
+        for socket in sockets.chain([&mut self.watcher]) {
+            while socket.next(Duration::ZERO)?.is_some() {}
+            socket.push(None, "phoenix", "heartbeat", &json!({}))?;
         }
         Ok(())
     }

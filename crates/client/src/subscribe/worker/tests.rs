@@ -76,6 +76,7 @@ impl World {
             timestamp: ticks * u32::from(self.sequence),
             ssrc: 7,
             payload: Bytes::copy_from_slice(payload),
+            earlier: None,
         };
         self.worker.handle(Message::Packet(packet));
     }

@@ -59,6 +59,16 @@ impl Order {
         }
     }
 
+    /// Finds the place of a packet that is not the newest; none where it fits nowhere.
+    pub fn behind(&mut self, sequence: SequenceNumber, timestamp: RtpTime) -> Option<(u64, i64)> {
+        let highest = self.unwrapper.highest()?;
+        let (last, unwrapped) = self.newest_time?;
+        let step = sequence.distance_from(SequenceNumber(highest as u16));
+        let is_near = step < 0 && usize::from(step.unsigned_abs()) < SLOTS;
+        let time = unwrapped + i64::from(timestamp.distance_from(last));
+        is_near.then(|| (self.unwrapper.unwrap(sequence), time))
+    }
+
     fn start(&mut self, sequence: SequenceNumber, timestamp: RtpTime) -> Placed {
         self.jump = None;
         self.unwrapper = SequenceUnwrapper::default();

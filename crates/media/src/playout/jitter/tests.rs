@@ -72,6 +72,12 @@ impl Run {
             .insert(sequence, timestamp, &packets[n], self.now);
     }
 
+    fn insert_copy(&mut self, packets: &[Vec<u8>], n: usize) {
+        let sequence = SequenceNumber(self.first_sequence).wrapping_add(n as u16);
+        let timestamp = RtpTime(self.first_timestamp).wrapping_add((n * PACKET_SAMPLES) as u32);
+        self.buffer.insert_earlier(sequence, timestamp, &packets[n]);
+    }
+
     fn pull(&mut self) {
         let mut block = [9.0; BLOCK_SAMPLES];
         self.buffer.pull(&mut block, self.now);
@@ -162,6 +168,71 @@ fn a_single_loss_is_repaired_from_the_next_packet() {
     assert!(
         error < power / 2.0,
         "the copy sounds like the original: {error} of {power}"
+    );
+}
+
+#[test]
+fn what_comes_only_as_a_copy_is_played_bit_by_bit() {
+    let packets = packets(100);
+    let mut run = Run::new(fixed(60));
+    for n in 0..packets.len() {
+        // Every third is lost, as is one pair, of which the copy saves the second.
+        if n % 3 != 1 && n != 51 {
+            run.insert(&packets, n);
+            if n > 0 {
+                run.insert_copy(&packets, n - 1);
+            }
+        }
+        run.pull();
+        run.pull();
+    }
+    let counters = run.buffer.counters();
+    let saved = (1..99).filter(|n| n % 3 == 1).count() as u64;
+    assert_eq!(counters.from_copies, saved, "{counters:?}");
+    assert_eq!((counters.duplicate, counters.late), (0, 0));
+    assert_eq!(counters.concealed_samples + counters.fec_samples, 960);
+    assert_eq!((counters.long_gaps, counters.restarts), (0, 1));
+    let (lag, until) = (60 * 48, 51 * 960);
+    assert_eq!(run.out[lag..lag + until], decoded(&packets)[..until]);
+}
+
+#[test]
+fn a_copy_changes_nothing_where_its_own_packet_came_or_its_time_has_passed() {
+    let packets = packets(50);
+    let mut run = Run::new(fixed(20));
+    run.insert_copy(&packets, 0);
+    assert_eq!(run.buffer.playhead(), None, "a copy alone begins nothing");
+    for n in 0..40 {
+        run.insert(&packets, n);
+        run.insert_copy(&packets, n.saturating_sub(1));
+        run.insert_copy(&packets, n.saturating_sub(9));
+        run.pull();
+        run.pull();
+    }
+    run.insert_copy(&packets, 45);
+    let counters = run.buffer.counters();
+    assert_eq!(
+        (counters.from_copies, counters.played),
+        (0, 39),
+        "{counters:?}"
+    );
+}
+
+#[test]
+fn long_gaps_are_counted_once_each() {
+    let packets = packets(400);
+    let lost = |n: usize| (100..103).contains(&n) || (200..210).contains(&n) || n >= 300;
+    let arrivals: Vec<_> = on_time(400)
+        .into_iter()
+        .filter(|a| !lost(a.packet))
+        .collect();
+    let run = Run::new(fixed(60)).play(&packets, &arrivals, 10_000);
+    // Three in a row are sixty milliseconds; ten are more; and the end lasts.
+    assert_eq!(
+        run.buffer.counters().long_gaps,
+        2,
+        "{:?}",
+        run.buffer.counters()
     );
 }
 

@@ -288,6 +288,7 @@ impl Published {
             encodings,
             payload_type,
             rtx_payload_type,
+            red_payload_type,
             extensions,
             wants_estimate,
             ..
@@ -303,6 +304,7 @@ impl Published {
             encodings: encodings.collect(),
             payload_type: *payload_type,
             rtx_payload_type: *rtx_payload_type,
+            red_payload_type: *red_payload_type,
             extensions: *extensions,
             bitrate_max: wants_estimate.then(|| self.bitrate_max()),
         }

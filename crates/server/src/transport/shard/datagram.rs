@@ -10,7 +10,6 @@ use crate::transport::srtp::Refusal;
 use crate::transport::stun::{self, Message, RESPONSE_LEN_MAX, Request};
 use crate::transport::turn::Turn;
 use snug_rtp::Packet;
-use snug_sfu::Router;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -112,9 +111,7 @@ impl Shard {
             room.router.handle_rtcp(key, &data[..len], now);
         }
         self.send_repairs(room, now);
-        self.send_control(room, now);
-        let router = self.rooms[room].as_ref().map(|room| &room.router);
-        self.schedule(router.and_then(Router::deadline));
+        self.note_restless(room);
     }
 
     fn count_refusal(&self, refusal: Refusal) {

@@ -54,14 +54,27 @@ impl Shard {
         // Routers speak up when they forward (first reports) and when they take packets in
         // (keyframe requests).
         for index in 0..self.pending.len() {
-            let room = self.pending[index].room;
-            if index == 0 || self.pending[index - 1].room != room {
-                self.send_control(room, now);
-                let router = self.rooms[room].as_ref().map(|room| &room.router);
-                self.schedule(router.and_then(Router::deadline));
-            }
+            self.note_restless(self.pending[index].room);
         }
         self.pending.clear();
+        self.settle_rooms(now);
+    }
+
+    /// Notes that a room's router may have something to say, or to do by the clock.
+    pub(super) fn note_restless(&mut self, room: usize) {
+        if !self.restless.contains(&room) {
+            self.restless.push(room);
+        }
+    }
+
+    /// Lets the routers speak that took anything in, once a turn: each look goes over all of a
+    /// room's ways.
+    fn settle_rooms(&mut self, now: Instant) {
+        while let Some(room) = self.restless.pop() {
+            self.send_control(room, now);
+            let router = self.rooms[room].as_ref().map(|room| &room.router);
+            self.schedule(router.and_then(Router::deadline));
+        }
     }
 
     /// Writes the packets of one track for each of its subscribers.

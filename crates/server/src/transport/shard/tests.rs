@@ -226,6 +226,7 @@ fn speak(bench: &mut Bench, peer: PeerKey) {
         }],
         payload_type: 111,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions,
         bitrate_max: None,
     }];
@@ -292,6 +293,7 @@ fn a_peer_that_leaves_leaves_nothing() {
         encodings: vec![],
         payload_type: 111,
         rtx_payload_type: None,
+        red_payload_type: None,
         extensions: ExtensionIds::default(),
         bitrate_max: None,
     }];

@@ -81,6 +81,7 @@ fn room() -> Bench {
         }],
         payload_type: 96,
         rtx_payload_type,
+        red_payload_type: None,
         extensions: EXTENSIONS,
         bitrate_max: None,
     };
@@ -93,6 +94,7 @@ fn room() -> Bench {
             rtx_ssrc: Some(10),
             payload_type: 96,
             rtx_payload_type,
+            red_payload_type: None,
             extensions: EXTENSIONS,
             target: None,
             view: View::default(),
