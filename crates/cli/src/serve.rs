@@ -26,6 +26,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
             .tls_cert
             .zip(arguments.tls_key)
             .map(|(certificate, key)| TlsFiles { certificate, key }),
+        ..Config::default()
     };
     let server = Server::start(config).await.map_err(failure)?;
     announce_ready(&server)?;

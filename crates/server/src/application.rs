@@ -238,21 +238,23 @@ mod tests {
     use serde_json::value::to_raw_value;
 
     use super::*;
+    use crate::listener::OPEN_PER_ADDRESS_MAX;
     use crate::socket::{ConnectionInfo, Mailbox};
 
-    #[tokio::test]
-    async fn a_joiner_whose_room_is_dead_time_and_again_is_told_so() {
-        let rooms = Rooms::of_dead_ones();
+    fn application() -> RoomApplication {
         let turn_servers = Arc::new(TurnServers::new(1, vec![], None));
-        let application = RoomApplication::new(rooms, turn_servers, Stats::detached());
+        RoomApplication::new(Rooms::of_dead_ones(), turn_servers, Stats::detached())
+    }
+
+    /// Joins a room that is dead, from this address; returns what the refusal says.
+    async fn refusal(application: &RoomApplication, remote: [u8; 4]) -> serde_json::Value {
         let (mailbox, _inbox) = Mailbox::detached::<SocketChannel>(Instant::now());
-        let somewhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let join = Join {
             topic: "room:a".to_owned(),
             payload: Payload::Json(to_raw_value(&json!({})).unwrap()),
             connection: ConnectionInfo {
-                local: somewhere,
-                remote: somewhere,
+                local: SocketAddr::from(([10, 0, 0, 1], 1)),
+                remote: SocketAddr::from((remote, 1)),
                 secure: false,
             },
             mailbox,
@@ -261,6 +263,28 @@ mod tests {
         let JoinOutcome::Refused { response } = outcome else {
             panic!("{outcome:?}")
         };
+        response
+    }
+
+    #[tokio::test]
+    async fn an_address_that_joins_too_often_is_told_so_and_others_are_not() {
+        let application = application();
+        let started = Instant::now();
+        let (mut let_in, too_many) = (0, json!({"reason": "too_many_joins"}));
+        while refusal(&application, [10, 0, 0, 9]).await != too_many {
+            let_in += 1;
+            assert!(let_in < 4 * OPEN_PER_ADDRESS_MAX, "nobody is ever refused");
+        }
+        // Twenty a second are paid back while this counts.
+        let most = OPEN_PER_ADDRESS_MAX + 1 + started.elapsed().as_millis() as usize / 50;
+        assert!((OPEN_PER_ADDRESS_MAX..=most).contains(&let_in), "{let_in}");
+        let other = refusal(&application, [10, 0, 0, 8]).await;
+        assert_eq!(other, json!({"reason": "failed to start room"}));
+    }
+
+    #[tokio::test]
+    async fn a_joiner_whose_room_is_dead_time_and_again_is_told_so() {
+        let response = refusal(&application(), [127, 0, 0, 1]).await;
         assert_eq!(response, json!({"reason": "failed to start room"}));
     }
 }

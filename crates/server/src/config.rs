@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use snug_room::{PEERS_MAX, RoomPolicy};
+use snug_room::{PEERS_MAX, ROOMS_MAX, RoomPolicy};
 
 /// The port that Snug uses unless told otherwise: SNUG on a telephone keypad.
 pub const PORT: u16 = 7684;
@@ -22,6 +22,8 @@ pub struct Config {
     pub rooms: RoomPolicy,
     /// How many people one room seats, those who are coming back included.
     pub people_max: usize,
+    /// How many rooms there may be at once; of a server of listed rooms, how many are listed.
+    pub rooms_max: usize,
     /// Answers plain `ws` and `http` from other computers too; from this one they always are.
     pub allow_plain_ws: bool,
     /// Web origins besides our own that may open sockets, as `scheme://host[:port]`.
@@ -49,6 +51,7 @@ impl Default for Config {
             data_dir: PathBuf::from("snug-data"),
             rooms: RoomPolicy::Open,
             people_max: PEERS_MAX,
+            rooms_max: ROOMS_MAX,
             allow_plain_ws: false,
             allow_origins: Vec::new(),
             announce: Vec::new(),

@@ -6,7 +6,8 @@
 //! - Each step before the first request has five seconds, and connections that have not made one
 //!   are bounded; when the bound is reached the oldest makes room (see `admission`), so any
 //!   number of silent connections cannot keep a caller out.
-//! - All connections of one address are bounded, so that no single one can fill the server.
+//! - All connections of one address are bounded, so that no single one can fill the server; one
+//!   too many is told so (HTTP 429) and closed.
 //! - One task a connection, all owned by [`Listener::run`]. A WebSocket runs in the task of the
 //!   connection that it came from.
 
@@ -43,6 +44,10 @@ const BACKLOG: i32 = 1024;
 
 /// How long sockets may take to say goodbye when the server stops.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// How much the system may keep of what was written to a connection, in bytes; Linux takes twice
+/// that. Many seconds of signalling: a client that does not read it is noticed, not fed.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
 /// How long accepting rests after the system refused a connection (no file handles left):
 /// connections end all the time, and a busy loop would help nobody.
@@ -138,15 +143,10 @@ impl Listener {
                     self.counters.refused.add();
                     tracing::debug!("a connection was closed: {CONNECTIONS_MAX} are open");
                 }
-                Ok((stream, info)) => match admission.admit(info.remote.ip()) {
-                    Some(slot) => {
-                        tasks.spawn(connection::run(stream, info, slot, shared.clone()));
-                    }
-                    None => {
-                        self.counters.refused.add();
-                        tracing::debug!("a connection was closed: its address has too many");
-                    }
-                },
+                Ok((stream, info)) => {
+                    let slot = admission.admit(info.remote.ip());
+                    tasks.spawn(connection::run(stream, info, slot, shared.clone()));
+                }
                 Err(error) => {
                     self.counters.not_accepted.add();
                     tracing::debug!(%error, "a connection could not be accepted");
@@ -181,6 +181,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 fn describe(stream: TcpStream, remote: SocketAddr) -> io::Result<(TcpStream, ConnectionInfo)> {
     // Signalling is small and urgent.
     stream.set_nodelay(true)?;
+    socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES)?;
     let local = canonical(stream.local_addr()?);
     let info = ConnectionInfo {
         local,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use snug_protocol::{PeerId, ReasonCode, RoomName};
-use snug_room::{Lease, ROOMS_MAX, Registry, RoomId, RoomPolicy};
+use snug_room::{Lease, Registry, RoomId, RoomPolicy};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,7 @@ impl Rooms {
                 while let Some(request) = requests.recv().await {
                     match request {
                         Request::LookUp { name, reply } => {
-                            let mut rooms = Registry::new(RoomPolicy::Open, ROOMS_MAX);
+                            let mut rooms = Registry::new(RoomPolicy::Open, snug_room::ROOMS_MAX);
                             let found = rooms.look_up_or_start(&name);
                             let way = found.map(|found| (RoomHandle::dead(), found.lease));
                             assert!(reply.send(way).is_ok());
@@ -158,12 +158,12 @@ pub(crate) struct RegistryTask {
 }
 
 impl RegistryTask {
-    /// Makes a registry without rooms, and what reaches it.
-    pub fn new(policy: RoomPolicy, around: Surroundings) -> (Self, Rooms) {
+    /// Makes a registry without rooms, which holds so many at most, and what reaches it.
+    pub fn new(policy: RoomPolicy, rooms_max: usize, around: Surroundings) -> (Self, Rooms) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         let rooms = Rooms { requests: sender };
         let task = Self {
-            registry: Registry::new(policy, ROOMS_MAX),
+            registry: Registry::new(policy, rooms_max),
             handles: HashMap::new(),
             tasks: JoinSet::new(),
             ids: HashMap::new(),
@@ -273,7 +273,7 @@ mod tests {
             site: Arc::new(site),
             transport,
         };
-        let (mut owner, _rooms) = RegistryTask::new(RoomPolicy::Open, around);
+        let (mut owner, _rooms) = RegistryTask::new(RoomPolicy::Open, snug_room::ROOMS_MAX, around);
         let name = RoomName::parse("a").unwrap();
         let _way = owner.look_up_or_start(&name).unwrap();
         owner.tasks.abort_all();

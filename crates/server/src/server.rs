@@ -74,7 +74,7 @@ impl Server {
         };
         let listener = listener.with_turn(transport.handle().streams());
         let (doors, media) = (listener.counters(), transport.shared_counters());
-        let (registry, rooms) = RegistryTask::new(config.rooms, around);
+        let (registry, rooms) = RegistryTask::new(config.rooms, config.rooms_max, around);
         let (telling, stats) = StatsTask::new(rooms.clone(), transport.shared_counters());
         let application = RoomApplication::new(rooms.clone(), turn_servers, stats);
         let options = SocketOptions::default();

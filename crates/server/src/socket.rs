@@ -8,9 +8,12 @@ mod application;
 mod mailbox;
 mod options;
 mod outgoing;
+mod pace;
 mod task;
 pub(crate) mod upgrade;
 
 pub use application::{Application, Connect, ConnectionInfo, Join, Refused};
 pub use mailbox::{Inbox, Mailbox, MailboxError};
-pub use options::SocketOptions;
+pub use options::{
+    MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_ASKED, MESSAGE_BYTES_MAX_BEFORE_JOIN, SocketOptions,
+};

@@ -491,3 +491,68 @@ async fn a_message_at_the_bound_is_read_and_one_byte_more_ends_its_socket_alone(
     ann.say_bytes(BYTES_MAX + 1).await;
     assert_eq!(ann.socket.close_code().await, Some(1009));
 }
+
+#[tokio::test]
+async fn a_server_holds_as_many_rooms_as_it_may_and_tells_who_opens_the_next() {
+    let (server, _data) = server_of(Config {
+        rooms_max: 2,
+        ..Config::default()
+    })
+    .await;
+    let mut socket = Socket::open(&server).await;
+    for room in ["one", "two"] {
+        assert_eq!(socket.join(room, &json!({})).await["status"], "ok");
+    }
+    let refused = socket.join("three", &json!({})).await;
+    let expected = json!({"status": "error", "response": {"reason": "server_full"}});
+    assert_eq!(refused, expected);
+    let mut other = Socket::open(&server).await;
+    assert_eq!(other.join("two", &json!({})).await["status"], "ok");
+    socket.leave("one").await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while socket.join("three", &json!({})).await["status"] != "ok" {
+        assert!(Instant::now() < deadline, "no room gets free");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.shutdown().await;
+}
+
+#[test]
+fn a_server_holds_ten_thousand_rooms() {
+    assert_eq!(Config::default().rooms_max, 10_000);
+}
+
+#[tokio::test]
+async fn a_topic_may_have_4096_bytes_of_name_and_not_one_more() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut socket = Socket::open(&server).await;
+    let name = "n".repeat(4096);
+    assert_eq!(socket.join(&name, &json!({})).await["status"], "ok");
+    let refused = socket.join(&format!("{name}n"), &json!({})).await;
+    let expected = json!({"status": "error", "response": {"reason": "unmatched topic"}});
+    assert_eq!(refused, expected);
+    assert_eq!(socket.join("short", &json!({})).await["status"], "ok");
+    server.shutdown().await;
+}
+
+/// A media event is two levels deep around its metadata.
+#[tokio::test]
+async fn a_media_event_may_be_64_deep_and_a_deeper_one_is_ignored() {
+    let (server, _data) = server(RoomPolicy::Open).await;
+    let mut ann = Peer::enter(&server, "a", "ann").await;
+    let mut bob = Peer::enter(&server, "a", "bob").await;
+    ann.expect("endpointAdded").await;
+    let update = |depth: usize| {
+        let (open, close) = ("[".repeat(depth - 2), "]".repeat(depth - 2));
+        let data = format!(r#"{{"metadata":{open}{close}}}"#);
+        format!(r#"{{"type":"updateEndpointMetadata","data":{data}}}"#)
+    };
+    ann.say_text(&update(65)).await;
+    ann.say_text(&update(64)).await;
+    let heard = bob.expect("endpointUpdated").await["metadata"].to_string();
+    assert_eq!(heard, format!("{}{}", "[".repeat(62), "]".repeat(62)));
+    ann.say(json!({"type": "updateEndpointMetadata", "data": {"metadata": "shallow"}}))
+        .await;
+    assert_eq!(bob.expect("endpointUpdated").await["metadata"], "shallow");
+    server.shutdown().await;
+}

@@ -12,13 +12,15 @@ use snug_phoenix::server::{Channel, Flow, JoinOutcome, Outbox, Terminate};
 use snug_server::http::{Gate, site, socket_route};
 use snug_server::listener::Listener;
 use snug_server::socket::{
-    Application, Connect, Join, Mailbox, MailboxError, Refused, SocketOptions,
+    Application, Connect, Join, MESSAGE_BYTES_MAX, Mailbox, MailboxError, Refused, SocketOptions,
 };
 use snug_server::{Config, Counters, Identity, OriginRules, tls};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -267,7 +269,7 @@ async fn a_client_that_vanishes_ends_its_channels_at_once() {
 }
 
 #[tokio::test]
-async fn news_arrive_in_order_and_a_stuck_reader_is_counted() {
+async fn news_arrive_in_order() {
     let fixture = Fixture::start().await;
     let (mut socket, mailbox) = fixture.join().await;
     for number in 0..200 {
@@ -279,7 +281,11 @@ async fn news_arrive_in_order_and_a_stuck_reader_is_counted() {
             format!(r#"["1",null,"t","news",{number}]"#)
         );
     }
-    // Nobody reads any more: the kernel's buffers fill, then the mailbox.
+    fixture.end().await;
+}
+
+/// Sends news to somebody who does not read until the kernel's buffers are full, then the mailbox.
+async fn choke(fixture: &Fixture, mailbox: &Mailbox<Payload>) {
     let news = Payload::json(&"n".repeat(64 * 1024)).unwrap();
     let started = Instant::now();
     while mailbox.try_send(news.clone()).is_ok() {
@@ -288,5 +294,100 @@ async fn news_arrive_in_order_and_a_stuck_reader_is_counted() {
     }
     assert_eq!(fixture.ended().await, Terminate::SocketClosed);
     assert_eq!(fixture.counters.slow_consumers.count(), 1);
+}
+
+/// Reads to the close frame; returns its code and reason.
+async fn close_frame(socket: &mut WebSocketStream<TcpStream>) -> (u16, String) {
+    loop {
+        if let Message::Close(frame) = next(socket).await {
+            let frame = frame.expect("a close frame has a code");
+            return (frame.code.into(), frame.reason.as_str().to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_reads_on_at_once_is_told_why_it_was_closed() {
+    let fixture = Fixture::start().await;
+    let (mut socket, mailbox) = fixture.join().await;
+    choke(&fixture, &mailbox).await;
+    let told = close_frame(&mut socket).await;
+    assert_eq!(told, (1008, "slow_consumer".to_owned()));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_reads_on_after_seconds_is_told_as_well() {
+    let fixture = Fixture::start().await;
+    let (mut socket, mailbox) = fixture.join().await;
+    choke(&fixture, &mailbox).await;
+    tokio::time::sleep(Duration::from_secs(3)).await; // Longer than anybody else is waited for.
+    let told = close_frame(&mut socket).await;
+    assert_eq!(told, (1008, "slow_consumer".to_owned()));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_waits_for_no_slow_reader() {
+    let fixture = Fixture::start().await;
+    let (_socket, mailbox) = fixture.join().await;
+    choke(&fixture, &mailbox).await;
+    let started = Instant::now();
+    fixture.end().await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(1900), "{took:?}");
+}
+
+/// A message in the topic `t` of exactly so many bytes.
+fn message_of(bytes: usize) -> String {
+    let (head, tail) = (r#"["1","2","t","say",""#, r#""]"#);
+    format!(
+        "{head}{}{tail}",
+        "w".repeat(bytes - head.len() - tail.len())
+    )
+}
+
+/// Sends the message in fragments of 10,000 bytes, the last of them with the end.
+async fn send_fragments(socket: &mut WebSocketStream<TcpStream>, message: &str) {
+    let chunks: Vec<&[u8]> = message.as_bytes().chunks(10_000).collect();
+    for (number, chunk) in chunks.iter().enumerate() {
+        let code = match number {
+            0 => Data::Text,
+            _ => Data::Continue,
+        };
+        let is_last = number + 1 == chunks.len();
+        let frame = Frame::message(chunk.to_vec(), OpCode::Data(code), is_last);
+        // Sending may fail half-way, because nobody reads the rest for long.
+        drop(socket.send(Message::Frame(frame)).await);
+    }
+}
+
+#[tokio::test]
+async fn a_message_may_have_256_kib_and_not_a_byte_more_whole_or_in_fragments() {
+    let too_big = (1009, "message_too_big".to_owned());
+    let fixture = Fixture::start().await;
+    for is_whole in [true, false] {
+        let (mut socket, _mailbox) = fixture.join().await;
+        let message = message_of(MESSAGE_BYTES_MAX);
+        match is_whole {
+            true => socket.send(Message::text(message)).await.unwrap(),
+            false => send_fragments(&mut socket, &message).await,
+        }
+        let echo = text(&mut socket).await;
+        assert!(echo.contains(r#""status":"ok""#) && echo.len() > MESSAGE_BYTES_MAX);
+        for bytes in [MESSAGE_BYTES_MAX + 1, 1024 * 1024] {
+            let (mut socket, _mailbox) = fixture.join().await;
+            let message = message_of(bytes);
+            match is_whole {
+                true => drop(socket.send(Message::text(message)).await),
+                false => send_fragments(&mut socket, &message).await,
+            }
+            let told = close_frame(&mut socket).await;
+            assert_eq!(told, too_big, "{bytes} bytes, whole: {is_whole}");
+        }
+    }
+    let (mut other, _mailbox) = fixture.join().await;
+    other.send(Message::text(message_of(100))).await.unwrap();
+    assert!(text(&mut other).await.contains(r#""status":"ok""#));
     fixture.end().await;
 }

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -225,4 +225,53 @@ impl ServerCertVerifier for Seen {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// Waits for the end of a connection that says no more; returns how long that took.
+async fn silence(mut stream: impl tokio::io::AsyncRead + Unpin) -> Duration {
+    let started = Instant::now();
+    let mut heard = Vec::new();
+    // A reset counts as an end.
+    timeout(PATIENCE, stream.read_to_end(&mut heard))
+        .await
+        .expect("an end in time")
+        .ok();
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn every_step_before_the_first_request_has_five_seconds() {
+    let fixture = Fixture::start().await;
+    let plain = async |said: &[u8]| {
+        let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        silence(stream).await
+    };
+    let secure = async |said: &[u8]| {
+        let (_, mut stream) = fixture.secure(&rustls::version::TLS13).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        silence(stream).await
+    };
+    let half_a_head = b"GET /healthz HTTP/1.1\r\nHost: ";
+    // The head of a record of 512 bytes, and half a hello.
+    let half_a_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let took = tokio::join!(
+        plain(b""),
+        plain(half_a_hello),
+        plain(half_a_head),
+        secure(b""),
+        secure(half_a_head),
+    );
+    let steps = [
+        ("silence", took.0),
+        ("TLS stalled", took.1),
+        ("half a head", took.2),
+        ("silence inside TLS", took.3),
+        ("half a head inside TLS", took.4),
+    ];
+    for (step, took) in steps {
+        let bounds = Duration::from_millis(4900)..Duration::from_secs(6);
+        assert!(bounds.contains(&took), "{step}: {took:?}");
+    }
+    fixture.end().await;
 }

@@ -222,6 +222,12 @@ impl Socket {
         ))
     }
 
+    /// Lends the connection under it, for what no WebSocket library would send.
+    #[must_use]
+    pub fn stream(&self) -> &TcpStream {
+        self.ws.get_ref()
+    }
+
     /// Forgets every frame that was not read yet.
     pub fn forget_unread(&mut self) {
         self.unread.clear();

@@ -56,6 +56,12 @@ const DEVIATIONS: [Deviation; 2] = [
     },
 ];
 
+/// Where a close frame of ours says why, and Phoenix's says nothing: the case, and our reason.
+const REASONS: [(&str, &str); 2] = [
+    ("oversize_64k_limit", "message_too_big"),
+    ("oversize_64k_fragmented", "message_too_big"),
+];
+
 /// How many recordings have adapters that agree: 73 cases of two adapters.
 const AGREED: usize = 146;
 
@@ -214,9 +220,14 @@ async fn expect(step: &Step, wire: &mut Wire, place: &str) -> Option<Dialect> {
             let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
             assert_eq!(code, step.code, "{place}: close code");
             let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
+            let ours = REASONS.iter().find(|(case, _)| place.starts_with(case));
+            assert!(
+                ours.is_none() || step.reason.as_deref() == Some(""),
+                "the list of reasons is stale"
+            );
             assert_eq!(
                 Some(&*reason),
-                step.reason.as_deref(),
+                ours.map(|(_, ours)| *ours).or(step.reason.as_deref()),
                 "{place}: close reason"
             );
         }

@@ -3,7 +3,7 @@
 //! When a bound of those is reached the *oldest* one makes room. A real client needs milliseconds for its
 //! first request and is gone from here before its turn comes; refusing the newest instead would
 //! let a handful of silent connections lock everybody out. Connections at work are never ended
-//! for others: an address that has too many gets no more.
+//! for others: an address that has too many gets a place among those that wait alone, to be told so.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -38,6 +38,7 @@ pub(super) struct Slot {
     number: u64,
     group: Group,
     evicted: CancellationToken,
+    is_surplus: bool,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -49,36 +50,48 @@ impl Admission {
         }
     }
 
-    /// Admits a connection from `ip`, or not when too many are open from there. The oldest that
-    /// waits may have to go for it.
-    pub(super) fn admit(&self, ip: IpAddr) -> Option<Slot> {
+    /// Gives a place to a connection from `ip`, which is surplus when too many are open from there.
+    /// The oldest that waits may have to go for it.
+    pub(super) fn admit(&self, ip: IpAddr) -> Slot {
         let evicted = CancellationToken::new();
         let group = Group::of(ip);
-        let (number, made_room) = {
+        let (number, made_room, is_surplus) = {
             let mut waiting = lock(&self.waiting);
             // Programs of this computer are no strangers, and everybody may come through one of
             // them: a tunnel or a proxy.
-            if waiting.open_of(group) >= OPEN_PER_ADDRESS_MAX && !ip.to_canonical().is_loopback() {
-                return None;
-            }
-            waiting.admit(group, evicted.clone())
+            let is_surplus =
+                waiting.open_of(group) >= OPEN_PER_ADDRESS_MAX && !ip.to_canonical().is_loopback();
+            let (number, made_room) = waiting.admit(group, !is_surplus, evicted.clone());
+            (number, made_room, is_surplus)
         };
         if made_room {
             self.counters.evicted.add();
         }
-        Some(Slot {
+        if is_surplus {
+            self.counters.refused.add();
+        }
+        Slot {
             number,
             group,
             evicted,
+            is_surplus,
             waiting: Arc::clone(&self.waiting),
-        })
+        }
     }
 }
 
 impl Slot {
-    /// Makes room among those that wait: the connection has made its first request.
+    /// Makes room among those that wait: the connection has made its first request. One that is
+    /// surplus stays among them.
     pub(super) fn settle(&self) {
-        lock(&self.waiting).remove(self.number);
+        if !self.is_surplus {
+            lock(&self.waiting).remove(self.number);
+        }
+    }
+
+    /// Tells whether its address has too many, so that it is only told so.
+    pub(super) fn is_surplus(&self) -> bool {
+        self.is_surplus
     }
 
     /// Waits until the connection must go. Never after [`Slot::settle`].
@@ -91,7 +104,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut waiting = lock(&self.waiting);
         waiting.remove(self.number);
-        decrement(&mut waiting.open, self.group);
+        if !self.is_surplus {
+            decrement(&mut waiting.open, self.group);
+        }
     }
 }
 
@@ -125,7 +140,7 @@ struct Waiting {
     /// By number, so the first is the oldest.
     all: BTreeMap<u64, (Group, CancellationToken)>,
     counts: HashMap<Group, usize>,
-    /// How many are open of each address, those at work included.
+    /// How many are open of each address, those at work included, the surplus not.
     open: HashMap<Group, usize>,
 }
 
@@ -135,7 +150,7 @@ impl Waiting {
     }
 
     /// Returns the new connection's number, and whether an older one had to go for it.
-    fn admit(&mut self, group: Group, evicted: CancellationToken) -> (u64, bool) {
+    fn admit(&mut self, group: Group, counts: bool, evicted: CancellationToken) -> (u64, bool) {
         let crowded = if self
             .counts
             .get(&group)
@@ -156,7 +171,9 @@ impl Waiting {
         self.next += 1;
         self.all.insert(number, (group, evicted));
         *self.counts.entry(group).or_default() += 1;
-        *self.open.entry(group).or_default() += 1;
+        if counts {
+            *self.open.entry(group).or_default() += 1;
+        }
         (number, made_room)
     }
 
@@ -209,14 +226,14 @@ mod tests {
     fn the_oldest_of_an_address_makes_room() {
         let admission = Admission::default();
         let slots: Vec<Slot> = (0..PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.0.0.1")).unwrap())
+            .map(|_| admission.admit(ip("10.0.0.1")))
             .collect();
         assert!(slots.iter().all(|slot| !slot.evicted.is_cancelled()));
-        let newest = admission.admit(ip("10.0.0.1")).unwrap();
+        let newest = admission.admit(ip("10.0.0.1"));
         assert!(slots[0].evicted.is_cancelled());
         assert_eq!(admission.counters.evicted.count(), 1);
         assert!(!slots[1].evicted.is_cancelled() && !newest.evicted.is_cancelled());
-        let other = admission.admit(ip("10.0.0.2")).unwrap();
+        let other = admission.admit(ip("10.0.0.2"));
         assert!(
             !slots[1].evicted.is_cancelled(),
             "another address has its own bound"
@@ -242,9 +259,9 @@ mod tests {
     #[test]
     fn the_busiest_address_pays_for_the_total() {
         let admission = Admission::default();
-        let quiet = admission.admit(ip("10.9.9.9")).unwrap();
+        let quiet = admission.admit(ip("10.9.9.9"));
         let busy: Vec<Slot> = (0..PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.8.8.8")).unwrap())
+            .map(|_| admission.admit(ip("10.8.8.8")))
             .collect();
         let mut rest = Vec::new();
         while count(&admission) < TOTAL_MAX {
@@ -261,15 +278,24 @@ mod tests {
     fn an_address_that_has_too_many_gets_no_more_until_one_ends() {
         let admission = Admission::default();
         let at_work = |text| {
-            let slot = admission.admit(ip(text))?;
+            let slot = admission.admit(ip(text));
             slot.settle();
-            Some(slot)
+            (!slot.is_surplus()).then_some(slot)
         };
         let full: Option<Vec<Slot>> = (0..OPEN_PER_ADDRESS_MAX)
             .map(|_| at_work("10.0.0.1"))
             .collect();
         let mut full = full.expect("a school fits");
         assert!(at_work("10.0.0.1").is_none());
+        assert_eq!(admission.counters.refused.count(), 1);
+        let surplus: Vec<Slot> = (0..=PER_ADDRESS_MAX)
+            .map(|_| admission.admit(ip("10.0.0.1")))
+            .collect();
+        surplus.iter().for_each(Slot::settle);
+        assert!(surplus.iter().all(Slot::is_surplus));
+        assert!(surplus[0].evicted.is_cancelled(), "the surplus is bounded");
+        assert!(!surplus[1].evicted.is_cancelled());
+        drop(surplus);
         assert!(full.iter().all(|slot| !slot.evicted.is_cancelled()));
         assert!(at_work("10.0.0.2").is_some(), "others have their own bound");
         full.pop();
@@ -285,10 +311,10 @@ mod tests {
     #[test]
     fn a_settled_connection_is_never_evicted() {
         let admission = Admission::default();
-        let first = admission.admit(ip("10.0.0.1")).unwrap();
+        let first = admission.admit(ip("10.0.0.1"));
         first.settle();
         let rest: Vec<Slot> = (0..=PER_ADDRESS_MAX)
-            .map(|_| admission.admit(ip("10.0.0.1")).unwrap())
+            .map(|_| admission.admit(ip("10.0.0.1")))
             .collect();
         assert!(!first.evicted.is_cancelled());
         assert!(rest[0].evicted.is_cancelled());

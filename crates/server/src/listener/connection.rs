@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,6 +33,9 @@ pub(super) const STEP_MAX: Duration = Duration::from_secs(5);
 /// Bounds what is read of one request head. Larger than the limits that [`crate::http`] answers
 /// politely, so that their answer is not lost in a reset.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The reason code for an address that has too many connections, as the body of HTTP 429.
+const TOO_MANY_CONNECTIONS: &str = "too_many_connections\n";
 
 /// What all connections of a listener share.
 #[derive(Clone)]
@@ -156,7 +160,7 @@ async fn serve_turn<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(handle) = shared.turn else {
+    let Some(handle) = shared.turn.filter(|_| !slot.is_surplus()) else {
         return Ok(None);
     };
     let stop = shared.stop.child_token();
@@ -185,9 +189,13 @@ where
         let peer = peer.clone();
         hyper::service::service_fn(move |mut request: Request<Incoming>| {
             slot.settle();
+            let is_surplus = slot.is_surplus();
             request.extensions_mut().insert(peer.clone());
             let answer = TowerToHyperService::new(site.clone());
             async move {
+                if is_surplus {
+                    return Ok(too_many_connections());
+                }
                 let response: Response<Body> =
                     hyper::service::Service::call(&answer, request.map(Body::new)).await?;
                 Ok::<_, std::convert::Infallible>(response)
@@ -209,4 +217,15 @@ where
         }
     }
     Ok(peer.take_job())
+}
+
+/// Answers an address that has too many connections, and ends this one.
+fn too_many_connections() -> Response<Body> {
+    tracing::debug!("a connection was refused: its address has too many");
+    let mut response = Response::new(Body::from(TOO_MANY_CONNECTIONS));
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
 }

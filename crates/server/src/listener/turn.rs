@@ -144,7 +144,7 @@ mod tests {
             remote: address,
             secure: false,
         };
-        let slot = Admission::default().admit(address.ip()).unwrap();
+        let slot = Admission::default().admit(address.ip());
         let (turn, mut inputs) = StreamHandle::detached();
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();

@@ -37,7 +37,8 @@ impl World {
             site: Arc::new(site),
             transport,
         };
-        let (task, rooms) = RegistryTask::new(RoomPolicy::Open, around.clone());
+        let (task, rooms) =
+            RegistryTask::new(RoomPolicy::Open, snug_room::ROOMS_MAX, around.clone());
         let stop = CancellationToken::new();
         let registry = tokio::spawn(task.run(stop.clone()));
         Self {

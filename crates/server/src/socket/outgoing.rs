@@ -39,6 +39,12 @@ impl Outgoing {
         self.unflushed = true;
     }
 
+    /// Forgets the frames that are not in the WebSocket yet.
+    pub(super) fn clear(&mut self) {
+        self.frames.clear();
+        self.bytes = 0;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty() && !self.unflushed
     }

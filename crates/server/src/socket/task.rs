@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, Metered};
 use super::outgoing::Outgoing;
+use super::pace::Pace;
 use super::{Application, ConnectionInfo, Inbox, Join, Mailbox, SocketOptions};
 use crate::Counters;
 
@@ -44,6 +45,10 @@ const MAIL_BATCH_MAX: usize = 32;
 
 /// Bounds the wait for the other side after we closed: then a lost or stuck one is let go.
 const LINGER_MAX: Duration = Duration::from_secs(1);
+
+/// The same for a client that reads too slowly: one that was busy reads again within that, and then
+/// learns why it was closed. Until then it costs a piece of one frame.
+const LINGER_SLOW_MAX: Duration = Duration::from_secs(10);
 
 /// Close code when the server stops; clients come back at once.
 const CLOSE_RESTART: u16 = 1012;
@@ -72,6 +77,12 @@ enum End {
     Gone,
     /// We close it.
     Close { code: u16, reason: &'static str },
+}
+
+impl End {
+    fn is_of_slow_consumer(&self) -> bool {
+        matches!(self, End::Close { reason, .. } if *reason == SLOW_CONSUMER)
+    }
 }
 
 /// One thing that happened.
@@ -104,12 +115,22 @@ where
     let end = task.serve(&mut sink, &mut stream).await;
     // First the room, which must not wait for a slow goodbye.
     task.finish().await;
-    // What comes now is thrown away.
+    // What comes now is thrown away, and so is the mail that waits.
     task.allowance.renew(None);
+    let (outgoing, stop) = task.into_goodbye();
     let mut websocket = stream.reunite(sink).expect("both halves are of one socket");
-    let closing = close(&mut websocket, &mut task.outgoing, end);
-    if timeout(LINGER_MAX, closing).await.is_err() {
-        tracing::debug!("a socket did not close in time");
+    let is_slow = end.is_of_slow_consumer();
+    let closing = close(&mut websocket, outgoing, end);
+    let patience = async {
+        if is_slow {
+            // A server that stops waits for nobody so long.
+            drop(timeout(LINGER_SLOW_MAX - LINGER_MAX, stop.cancelled()).await);
+        }
+        tokio::time::sleep(LINGER_MAX).await;
+    };
+    tokio::select! {
+        () = closing => {}
+        () = patience => tracing::debug!("a socket did not close in time"),
     }
 }
 
@@ -129,6 +150,9 @@ struct Task<A: Application> {
     allowed_extra: usize,
     /// When a ping is due if nothing is heard until then.
     next_ping: Option<Instant>,
+    pace: Pace,
+    /// Until when nothing is read, because too much was.
+    resting_until: Option<Instant>,
 }
 
 impl<A: Application> Task<A> {
@@ -149,6 +173,8 @@ impl<A: Application> Task<A> {
             allowed_extra: 0,
             core: Socket::new(version, options.idle_timeout, now),
             next_ping: options.ping_after.map(|after| now + after),
+            pace: Pace::default(),
+            resting_until: None,
             outgoing: Outgoing::default(),
             application,
             options,
@@ -169,15 +195,17 @@ impl<A: Application> Task<A> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // Both are registered once, not once a message. The timer may be late to know that its
-        // deadline moved: deadlines only ever move away, and a tick before time does nothing.
+        // deadline moved: but for a rest's, deadlines only ever move away, and a tick before time
+        // does nothing.
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut tick = pin!(sleep_until(self.deadline().into()));
         loop {
+            let may_read = self.outgoing.has_room() && self.resting_until.is_none();
             let event = tokio::select! {
                 () = stopped.as_mut() => Event::Stop,
                 () = self.mailbox.overflowed() => Event::Overflow,
-                message = stream.next(), if self.outgoing.has_room() => Event::Message(message),
+                message = stream.next(), if may_read => Event::Message(message),
                 written = self.outgoing.write(sink), if !self.outgoing.is_empty() => {
                     Event::Written(written)
                 }
@@ -196,7 +224,7 @@ impl<A: Application> Task<A> {
             if is_message || self.core.message_bytes_extra() > self.allowed_extra {
                 self.renew_allowance();
             }
-            if ticked {
+            if ticked || (is_message && self.resting_until.is_some()) {
                 tick.as_mut().reset(self.deadline().into());
             }
         }
@@ -222,6 +250,8 @@ impl<A: Application> Task<A> {
             Event::Mail(None) | Event::Written(Ok(())) => {}
             Event::Overflow => {
                 self.counters.slow_consumers.add();
+                // Old news to a client that has to start again; the reason must not wait for it.
+                self.outgoing.clear();
                 tracing::debug!("a socket reads too slowly and is closed");
                 return Some(End::Close {
                     code: CLOSE_POLICY,
@@ -235,6 +265,7 @@ impl<A: Application> Task<A> {
                 });
             }
             Event::Tick => {
+                self.resting_until = self.resting_until.filter(|until| *until > now);
                 self.core.handle_timeout(now);
                 self.ping(now);
             }
@@ -245,6 +276,7 @@ impl<A: Application> Task<A> {
     fn handle_message(&mut self, message: Message, now: Instant) -> Option<End> {
         self.inbox.note_heard(now);
         self.next_ping = self.options.ping_after.map(|after| now + after);
+        self.resting_until = self.pace.handle_frame(message.len(), now);
         if message.len() > self.message_bytes_max() {
             return Some(End::Close {
                 code: CLOSE_TOO_BIG,
@@ -332,6 +364,11 @@ impl<A: Application> Task<A> {
         }
     }
 
+    /// Drops everything but what a goodbye needs.
+    fn into_goodbye(self) -> (Outgoing, CancellationToken) {
+        (self.outgoing, self.stop)
+    }
+
     /// Allows the next message; only who is in a channel may send large ones.
     fn renew_allowance(&mut self) {
         self.allowed_extra = self.core.message_bytes_extra();
@@ -360,28 +397,30 @@ impl<A: Application> Task<A> {
 
     fn deadline(&self) -> Instant {
         let far = Instant::now() + self.options.idle_timeout;
-        let core = self.core.deadline().unwrap_or(far);
-        self.next_ping.map_or(core, |ping| ping.min(core))
+        let all = [self.core.deadline(), self.next_ping, self.resting_until];
+        all.into_iter().flatten().min().unwrap_or(far)
     }
 }
 
 /// Maps what went wrong on the WebSocket to the close code that tells the other side
 /// (RFC 6455 section 7.4.1).
 fn end_of(error: &Error) -> End {
-    let code = match error {
-        Error::Utf8(_) => 1007,
-        Error::Capacity(_) => 1009,
-        Error::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => 1009,
+    let (code, reason) = match error {
+        Error::Utf8(_) => (1007, ""),
+        Error::Capacity(_) => (CLOSE_TOO_BIG, TOO_BIG),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            (CLOSE_TOO_BIG, TOO_BIG)
+        }
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return End::Gone,
-        Error::Protocol(_) | Error::AttackAttempt => 1002,
+        Error::Protocol(_) | Error::AttackAttempt => (1002, ""),
         _ => return End::Gone,
     };
-    End::Close { code, reason: "" }
+    End::Close { code, reason }
 }
 
 /// Ends the WebSocket so that the other side reads all that was said and our close frame: a
 /// connection dropped with unread bytes would be reset, and the reset overtakes the frame.
-async fn close<S>(websocket: &mut WebSocketStream<S>, outgoing: &mut Outgoing, end: End)
+async fn close<S>(websocket: &mut WebSocketStream<S>, mut outgoing: Outgoing, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -404,7 +443,12 @@ where
     }
     let stream = websocket.get_mut();
     if stream.shutdown().await.is_ok() {
-        let mut rest = [0; 1024];
-        while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+        let (mut rest, mut pace) = ([0; 1024], Pace::default());
+        while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {
+            // Who goes on to flood us is pushed back as before.
+            if let Some(until) = pace.handle_frame(rest.len(), Instant::now()) {
+                sleep_until(until.into()).await;
+            }
+        }
     }
 }

@@ -107,19 +107,38 @@ impl Server {
     /// # Errors
     /// When there is no answer or it is not JSON.
     pub fn health(&self) -> Result<Value> {
+        let body = self.ask("/healthz")?;
+        serde_json::from_str(body.trim()).with_context(|| format!("/healthz says {body}"))
+    }
+
+    /// Says what `/metrics` holds under this name, as [`Self::health`] asks.
+    ///
+    /// # Errors
+    /// When there is no answer or no such figure.
+    pub fn metric(&self, name: &str) -> Result<u64> {
+        let body = self.ask("/metrics")?;
+        let figure = body.lines().find_map(|line| {
+            let (found, figure) = line.split_once(' ')?;
+            (found == name).then_some(figure)
+        });
+        let figure = figure.with_context(|| format!("no {name} in {body}"))?;
+        Ok(figure.parse()?)
+    }
+
+    fn ask(&self, path: &str) -> Result<String> {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let host = format!("127.0.0.1:{}", self.port);
         write!(
             stream,
-            "GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let (head, body) = answer
             .split_once("\r\n\r\n")
             .context("no end of the headers")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "/healthz says {head}");
-        serde_json::from_str(body.trim()).with_context(|| format!("/healthz says {body}"))
+        ensure!(head.starts_with("HTTP/1.1 200"), "{path} says {head}");
+        Ok(body.to_owned())
     }
 }
