@@ -373,4 +373,45 @@ mod tests {
         });
         assert!(pins.iter().all(|pin| *pin == pins[0]));
     }
+
+    /// A certificate for these names, issued by itself or by an authority.
+    fn certificate(names: &[&str], is_self_signed: bool) -> CertificateDer<'static> {
+        let named = |name: &str, alternatives: &[&str]| {
+            let alternatives: Vec<String> = alternatives.iter().map(ToString::to_string).collect();
+            let mut params = CertificateParams::new(alternatives).unwrap();
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params
+        };
+        let key = KeyPair::generate().unwrap();
+        let params = named("server", names);
+        let made = match is_self_signed {
+            true => params.self_signed(&key),
+            false => {
+                let authority = named("authority", &[]);
+                params.signed_by(&key, &rcgen::Issuer::from_params(&authority, &key))
+            }
+        };
+        made.unwrap().der().clone()
+    }
+
+    #[test]
+    fn a_certificate_names_its_server_only_if_an_authority_says_so() {
+        let table: &[(&[&str], Option<&str>)] = &[
+            (&["rooms.example"], Some("rooms.example")),
+            (&["*.example", "rooms.example"], Some("rooms.example")),
+            (&["192.0.2.7", "rooms.example"], Some("rooms.example")),
+            (&["192.0.2.7"], Some("192.0.2.7")),
+            (&["2001:db8::7"], Some("[2001:db8::7]")),
+            (&["*.example", "192.0.2.7"], Some("192.0.2.7")),
+            (&["*.example"], None),
+            (&[], None),
+        ];
+        for (names, expected) in table {
+            let found = name_of_issued(&certificate(names, false));
+            assert_eq!(found.as_deref(), *expected, "{names:?}");
+            assert_eq!(name_of_issued(&certificate(names, true)), None, "{names:?}");
+        }
+        assert_eq!(name_of_issued(&CertificateDer::from(vec![1, 2, 3])), None);
+    }
 }

@@ -172,6 +172,51 @@ fn tls_is_not_announced_with_a_certificate_of_our_own() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn tls_is_not_announced_with_a_certificate_that_signed_itself() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [certificate, key_file] = ["server.crt", "server.key"].map(|it| folder.path().join(it));
+    let key = KeyPair::generate()?;
+    let own = CertificateParams::new(vec!["rooms.example".to_owned()])?.self_signed(&key)?;
+    std::fs::write(&certificate, own.pem())?;
+    std::fs::write(&key_file, key.serialize_pem())?;
+    let [certificate, key] = [certificate, key_file].map(|path| path.display().to_string());
+    let server = Server::start_with(None, &["--tls-cert", &certificate, "--tls-key", &key])?;
+    let guest = Guest::join(loopback(&server), "turn", Part::Speaks)?;
+    let kinds = guest.servers.iter().map(|it| it.transport.as_str());
+    let kinds: Vec<&str> = kinds.collect();
+    ensure!(kinds == ["udp", "tcp"], "{kinds:?}");
+    Ok(())
+}
+
+#[test]
+fn an_ipv6_allocation_reaches_nothing_but_our_media_port() -> Result<()> {
+    let server = Server::start()?;
+    let address = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, server.port));
+    let guest = Guest::join(address, "turn", Part::Speaks)?;
+    let told = guest.server("udp")?;
+    for via in [Via::Udp, Via::Tcp] {
+        let mut turn = Turn::open(via, address)?.known_as(&told.username, &told.password);
+        let relayed = turn.allocate()?;
+        ensure!(relayed.is_ipv6(), "{relayed} was allocated");
+        for port in [22, 80] {
+            let own = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+            let codes = (turn.permit(own)?, turn.bind(CHANNEL, own)?);
+            ensure!(codes.1 == 403, "{own} by {via:?}: {codes:?}");
+        }
+        for peer in [
+            "[2001:db8::1]:7684",
+            "[fe80::1]:7684",
+            "[::ffff:127.0.0.1]:22",
+        ] {
+            let peer: SocketAddr = peer.parse()?;
+            let codes = (turn.permit(peer)?, turn.bind(CHANNEL, peer)?);
+            ensure!(codes == (403, 403), "{peer} by {via:?}: {codes:?}");
+        }
+    }
+    Ok(())
+}
+
 /// A guest with an allocation and a generation to check.
 fn connected(server: &Server, transport: &str) -> Result<(Guest, Generation, Way)> {
     let mut guest = Guest::join(loopback(server), "turn", Part::Speaks)?;
