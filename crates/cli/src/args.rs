@@ -86,10 +86,23 @@ pub(crate) struct ServeArguments {
     /// The key of that certificate (PEM). People pin this key; keep it at renewals.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// How logs are written to standard error: `json` is an object a line, with who comes and goes,
+    /// and without names and addresses.
+    #[arg(long, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
     /// Send nothing to announce rooms on this network. Announcing is not built yet, so nothing
     /// is sent with or without it.
     #[arg(long)]
     pub no_discovery: bool,
+}
+
+/// In which form logs are written.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// An object of JSON a line.
+    Json,
 }
 
 /// Which rooms a server has.

@@ -18,6 +18,8 @@ mod args;
 mod control;
 mod exit;
 mod join;
+mod logging;
+pub mod redaction;
 mod serve;
 mod source;
 
@@ -35,7 +37,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(command) => command,
         Err(problem) => return problem,
     };
-    start_logging();
+    logging::start(match &command {
+        Command::Serve(arguments) => arguments.log_format,
+        Command::Join(_) => args::LogFormat::Text,
+    });
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("snug-tokio")
@@ -58,27 +63,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             eprintln!("{failure}");
             failure.exit.into()
         }
-    }
-}
-
-/// What is logged unless asked otherwise. The WebRTC libraries warn of what belongs to every call,
-/// such as a packet that overtakes the handshake; a person could do nothing about it.
-const LOGGED: &str = "warn,rtc=error,rtc_dtls=error,rtc_ice=error,webrtc=error";
-
-/// What is never logged, whatever is asked for: it prints the packets of a call.
-const NEVER_LOGGED: &str = "webrtc::peer_connection::driver=off";
-
-/// Sends logs to standard error, warnings and worse unless `SNUG_LOG` says otherwise.
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("SNUG_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    let filter = filter.add_directive(NEVER_LOGGED.parse().expect("it is a valid directive"));
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
-    if started.is_err() {
-        // The app has already installed its own subscriber; its logs are as good.
-        tracing::debug!("logging was already set up");
     }
 }

@@ -13,6 +13,7 @@ use snug_protocol::{
 use snug_room::{Admission, Joiner};
 use tokio::sync::oneshot;
 
+use crate::Counters;
 use crate::joins::Joins;
 use crate::peer_channel::{PeerChannel, PeerCommand, PeerInfo};
 use crate::registry::Rooms;
@@ -33,6 +34,7 @@ pub(crate) struct RoomApplication {
     turn_servers: Arc<TurnServers>,
     stats: Stats,
     joins: Arc<Joins>,
+    counters: Arc<Counters>,
 }
 
 /// One joined topic.
@@ -45,14 +47,20 @@ pub(crate) enum SocketChannel {
 }
 
 impl RoomApplication {
-    /// Serves these rooms and these statistics; unmodified clients send media by these TURN
+    /// Serves these rooms and these statistics, and counts joins; unmodified clients send media by these TURN
     /// servers.
-    pub fn new(rooms: Rooms, turn_servers: Arc<TurnServers>, stats: Stats) -> Self {
+    pub fn new(
+        rooms: Rooms,
+        turn_servers: Arc<TurnServers>,
+        stats: Stats,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             rooms,
             turn_servers,
             stats,
             joins: Arc::default(),
+            counters,
         }
     }
 
@@ -157,6 +165,7 @@ impl Application for RoomApplication {
             .unwrap_or_default();
         match self.seat(&join, &name, &params).await {
             Ok((room, admission)) => {
+                self.counters.joins.add();
                 let response = JoinReply {
                     snug: snug_reply(&admission),
                 }
@@ -243,7 +252,8 @@ mod tests {
 
     fn application() -> RoomApplication {
         let turn_servers = Arc::new(TurnServers::new(1, vec![], None));
-        RoomApplication::new(Rooms::of_dead_ones(), turn_servers, Stats::detached())
+        let stats = Stats::detached();
+        RoomApplication::new(Rooms::of_dead_ones(), turn_servers, stats, Arc::default())
     }
 
     /// Joins a room that is dead, from this address; returns what the refusal says.

@@ -11,6 +11,8 @@ pub struct Counters {
     pub refused: Counter,
     /// Connections that the system could not hand over, mostly for want of file handles.
     pub not_accepted: Counter,
+    /// Joins of rooms that got a seat, those of people who came back included.
+    pub joins: Counter,
     /// Sockets closed because their reader was too slow.
     pub slow_consumers: Counter,
     /// Connections to the TURN server closed because their reader was too slow.

@@ -76,7 +76,7 @@ const fn total(name: &'static str, help: &'static str, value: u64) -> Metric {
     }
 }
 
-fn of_doors(doors: &Counters) -> [Metric; 5] {
+fn of_doors(doors: &Counters) -> [Metric; 6] {
     let count = |counter: &crate::Counter| counter.count();
     [
         total(
@@ -93,6 +93,11 @@ fn of_doors(doors: &Counters) -> [Metric; 5] {
             "connections_not_accepted",
             "Connections that the system could not hand over.",
             count(&doors.not_accepted),
+        ),
+        total(
+            "joins",
+            "Joins of rooms that got a seat.",
+            count(&doors.joins),
         ),
         total(
             "sockets_slow",

@@ -187,6 +187,13 @@ impl RoomTask {
 
     /// Serves the room until nobody needs it.
     pub async fn run(mut self) {
+        tracing::info!(room_key = self.key.0, "a room started");
+        self.serve().await;
+        let ignored = self.call.ignored();
+        tracing::info!(room_key = self.key.0, ?ignored, "a room ended");
+    }
+
+    async fn serve(&mut self) {
         loop {
             let wake_at = self.wake_at();
             let woken = tokio::select! {
@@ -222,7 +229,6 @@ impl RoomTask {
                 break;
             }
         }
-        tracing::debug!(ignored = ?self.call.ignored(), "a room ends");
     }
 
     fn wake_at(&self) -> Instant {
@@ -334,6 +340,7 @@ impl RoomTask {
                 },
                 Action::AddPeer { peer, ice, relay } => {
                     let (room, events) = (self.key, self.report_to.clone());
+                    tracing::info!(room_key = room.0, peer_key = peer.0, "a peer came in");
                     self.pending.push_back(TransportCommand::AddPeer {
                         peer,
                         room,
@@ -342,7 +349,12 @@ impl RoomTask {
                         events,
                     });
                 }
-                Action::Transport(command) => self.pending.push_back(command),
+                Action::Transport(command) => {
+                    if let TransportCommand::RemovePeer { peer } = &command {
+                        tracing::info!(room_key = self.key.0, peer_key = peer.0, "a peer went");
+                    }
+                    self.pending.push_back(command);
+                }
                 Action::End { peer, hang_up } => self.links.end(&peer, hang_up),
             }
         }

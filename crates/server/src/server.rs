@@ -76,7 +76,8 @@ impl Server {
         let (doors, media) = (listener.counters(), transport.shared_counters());
         let (registry, rooms) = RegistryTask::new(config.rooms, config.rooms_max, around);
         let (telling, stats) = StatsTask::new(rooms.clone(), transport.shared_counters());
-        let application = RoomApplication::new(rooms.clone(), turn_servers, stats);
+        let application =
+            RoomApplication::new(rooms.clone(), turn_servers, stats, Arc::clone(&doors));
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
             .merge(health_of(rooms.clone(), transport.handle()))
@@ -92,6 +93,7 @@ impl Server {
         hosting.spawn(telling.run(stop_rooms.clone()));
         listening.spawn(listener.run(site(gate, routes), tls, stop.clone()));
         let pin = identity.pin();
+        tracing::info!(port, "listening");
         Ok(Self {
             addresses,
             pin,

@@ -60,6 +60,18 @@ fn late_joiner_and_tracks_that_come_and_go() -> Result<()> {
             );
         }
     }
+    for (name, least) in [
+        ("snug_joins_total", 3),
+        ("snug_rooms", 1),
+        ("snug_packets_received_total", 100),
+        ("snug_packets_forwarded_total", 200),
+    ] {
+        let counted = server.metric(name)?;
+        ensure!(
+            counted >= least,
+            "{name} is {counted} after a call of three"
+        );
+    }
     cid.leave()?;
     ann.hears("peer_left", &cid_id, PATIENCE)?;
     ann.leave()?;
