@@ -25,5 +25,9 @@ pub(crate) use state::Negotiation;
 /// peer's own. Each costs a few hundred bytes in every answer.
 pub(crate) const SECTIONS_MAX: usize = 1024;
 
+/// The longest identifier that a stream or a track may have in `a=msid`, in bytes (RFC 8830
+/// section 2).
+pub(crate) const MSID_BYTES_MAX: usize = 64;
+
 /// How many tracks one peer may publish: camera, microphone, screen with sound, and as many again.
 pub(crate) const TRACKS_PER_PEER_MAX: usize = 8;

@@ -29,6 +29,8 @@ pub(crate) struct OwnTrack {
     pub kind: Kind,
     /// The section that sends it.
     pub mid: String,
+    /// The client's own name of the stream that it is in; none where it says that it is in none.
+    pub stream: Option<String>,
     /// What is sent.
     pub encodings: Vec<Encoding>,
     /// The layers among it; empty without simulcast.

@@ -10,7 +10,7 @@ use snug_rtp::{Mid, Rid};
 use snug_sfu::{Encoding, ExtensionIds, Kind};
 
 use super::attributes::{ESTIMATE, EXTENSIONS, NACK, RED_NAME, codec_name, feedback};
-use super::{SECTIONS_MAX, TRACKS_PER_PEER_MAX};
+use super::{MSID_BYTES_MAX, SECTIONS_MAX, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
 /// The longest session description that is read, in bytes: a browser writes about 5 kB for each
@@ -56,6 +56,8 @@ pub(crate) struct Section {
     pub direction: Direction,
     /// The ids of the header extensions that may be agreed upon.
     pub extensions: ExtensionIds,
+    /// The stream that the client has the track in; none where it is in none.
+    pub stream: Option<String>,
     /// What the client would send: one, or one a layer.
     pub encodings: Vec<Encoding>,
     /// Every source named in the section.
@@ -181,6 +183,7 @@ impl Section {
             codec,
             direction,
             extensions: extensions(media),
+            stream: stream(media),
             encodings: encodings(media, &ssrcs),
             ssrcs,
             reduced_size: media.has_attribute("rtcp-rsize"),
@@ -362,6 +365,14 @@ fn extensions(media: &MediaDescription) -> ExtensionIds {
         }
     }
     ids
+}
+
+/// Reads the first `a=msid:<stream> <track>` (RFC 8830 section 2); `-` stands for no stream at all
+/// (RFC 8829 section 5.2.1).
+fn stream(media: &MediaDescription) -> Option<String> {
+    let name = value(media, "msid")?.split_ascii_whitespace().next()?;
+    let is_name = name != "-" && name.len() <= MSID_BYTES_MAX;
+    is_name.then(|| name.to_owned())
 }
 
 /// Lists the sources named by `a=ssrc` (RFC 5576 section 4.1), each once, in order.

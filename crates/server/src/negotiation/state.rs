@@ -338,6 +338,7 @@ impl Negotiation {
                 id: id.clone(),
                 kind: codec.kind,
                 mid: section.mid.clone(),
+                stream: section.stream.clone(),
                 encodings: section.encodings.clone(),
                 variants: section.variants(),
                 payload_type: codec.payload_type,

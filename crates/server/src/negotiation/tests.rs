@@ -287,6 +287,31 @@ fn an_offer_of_the_webrtc_crate_is_answered() {
 }
 
 #[test]
+fn the_stream_of_a_track_is_read_where_it_is_in_one() {
+    let longest = "s".repeat(MSID_BYTES_MAX);
+    let too_long = format!("{longest}s");
+    for (line, expected) in [
+        ("a=msid:{4f2a-9c} {e1}\r\n".to_owned(), Some("{4f2a-9c}")),
+        ("a=msid:home\r\n".to_owned(), Some("home")),
+        (
+            "a=msid:home a\r\na=msid:garden a\r\n".to_owned(),
+            Some("home"),
+        ),
+        (format!("a=msid:{longest} a\r\n"), Some(&*longest)),
+        (format!("a=msid:{too_long} a\r\n"), None),
+        ("a=msid:- 4c5a\r\n".to_owned(), None),
+        ("a=msid:\r\n".to_owned(), None),
+        ("a=msid\r\n".to_owned(), None),
+        (String::new(), None),
+    ] {
+        let sdp = chromium(&[(Kind::Video, "0", "sendonly", &line)]);
+        let mut talks = Talks::new();
+        let agreed = talks.offer(&sdp, &[("0", track(&peer(1), 1))]);
+        assert_eq!(agreed.own[0].stream.as_deref(), expected, "{line}");
+    }
+}
+
+#[test]
 fn simulcast_sources_belong_to_rids_in_order() {
     let sources = "a=ssrc-group:FID 11 12\r\na=ssrc:11 cname:c\r\na=ssrc:12 cname:c\r\n\
                    a=ssrc-group:FID 21 22\r\na=ssrc:21 cname:c\r\na=ssrc:22 cname:c\r\n";

@@ -13,6 +13,7 @@
 mod publishing;
 mod rate;
 mod speaking;
+mod streams;
 mod talk;
 mod telling;
 #[cfg(test)]

@@ -9,12 +9,10 @@ use snug_protocol::{
     Variant,
 };
 
+use super::streams::Newcomer;
 use super::{Action, Call, News, OfferedTracks, Published};
-use crate::negotiation::{Agreed, Candidates, Offer, OwnTrack};
+use crate::negotiation::{Agreed, Candidates, MSID_BYTES_MAX, Offer, OwnTrack};
 use crate::transport::{Encoding, IceCredentials, Publish, TrackKey, TransportCommand};
-
-/// The longest identifier that a stream or a track may have in `a=msid` (RFC 8830 section 2).
-const MSID_BYTES_MAX: usize = 64;
 
 /// Bits a second of a camera whose owner says nothing, as the npm client has it.
 const CAMERA_BITRATE: u64 = 2_500_000;
@@ -93,13 +91,27 @@ impl Call {
                     let metadata = about.metadata.get(&own.id).cloned().unwrap_or_default();
                     let bitrates = about.bitrates.get(&own.id).cloned();
                     let key = TrackKey(self.site.keys.next());
-                    let track = Published::new(key, peer, own, metadata, bitrates);
+                    let stream = self.stream(peer, own, &metadata);
+                    let track = Published::new(key, peer, own, stream, metadata, bitrates);
                     self.tracks.insert(own.id.clone(), track);
                     added.push(own.id.clone());
                 }
             }
         }
         (added, removed)
+    }
+
+    /// Names the stream of a track that is new.
+    fn stream(&self, owner: &PeerId, own: &OwnTrack, metadata: &Value) -> String {
+        let source = TrackMetadata::from_value(metadata).source;
+        let newcomer = Newcomer {
+            owner,
+            kind: own.kind,
+            is_screen: source == Some(TrackSource::Screensharing),
+            given: own.stream.as_deref(),
+        };
+        let mine = self.tracks.values().filter(|track| track.owner == *owner);
+        newcomer.stream(&mine.collect::<Vec<_>>())
     }
 
     /// Sends the answer, the ways to reach us, and what had to wait for the answer.
@@ -245,6 +257,7 @@ impl Published {
         key: TrackKey,
         owner: &PeerId,
         own: &OwnTrack,
+        stream: String,
         metadata: Value,
         bitrates: Option<Bitrates>,
     ) -> Self {
@@ -257,7 +270,7 @@ impl Published {
             key,
             owner: owner.clone(),
             kind: own.kind,
-            stream: stream(owner, &metadata),
+            stream,
             label: label(key, &own.id),
             metadata,
             simulcast,
@@ -332,15 +345,6 @@ impl Published {
         };
         let media = media.clamp(BITRATE_LEAST, BITRATE_MOST);
         media + media / 4
-    }
-}
-
-/// Names the stream of a track: one for all that a person says and shows, because the tutorial's
-/// page plays one stream a person; another for a shared screen. It never changes.
-fn stream(owner: &PeerId, metadata: &Value) -> String {
-    match TrackMetadata::from_value(metadata).source {
-        Some(TrackSource::Screensharing) => format!("{owner}-screen"),
-        _ => owner.to_string(),
     }
 }
 

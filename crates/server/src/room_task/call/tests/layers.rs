@@ -174,3 +174,61 @@ fn announced_bitrates_are_what_the_sender_may_use() {
         assert_eq!(world.published(&ann).bitrate_max, quarter_more(expected));
     }
 }
+
+#[test]
+fn bitrates_said_with_an_offer_count_until_other_ones_are_said() {
+    let mut world = World::new();
+    let mut ann = world.enter_with(&[]);
+    let camera = TrackId::from_random(&ann.seat.peer, [0; 16]);
+    let quarter_more = |bits: u64| Some(bits + bits / 4);
+    ann.bitrates
+        .insert(camera.clone(), Bitrates::Total(400_000));
+    world.publish(&mut ann, &["simulcast"]);
+    assert_eq!(world.published(&ann).bitrate_max, quarter_more(400_000));
+    // An offer that says nothing of them leaves them, and one that says others changes them.
+    ann.bitrates.clear();
+    world.publish(&mut ann, &["audio"]);
+    assert_eq!(world.published(&ann).bitrate_max, quarter_more(400_000));
+    let said = [(Variant::High, 700_000), (Variant::Medium, 200_000)].into();
+    ann.bitrates
+        .insert(camera.clone(), Bitrates::PerVariant(said));
+    world.publish(&mut ann, &["audio"]);
+    let expected = quarter_more(700_000 + 200_000 + 150_000);
+    assert_eq!(world.published(&ann).bitrate_max, expected);
+    // What is said of somebody else's track changes nothing.
+    let mut bob = world.enter_with(&[]);
+    bob.bitrates.insert(camera, Bitrates::Total(100_000));
+    world.publish(&mut bob, &["audio"]);
+    assert_eq!(world.published(&ann).bitrate_max, expected);
+}
+
+#[test]
+fn generation_a_chooses_layers_in_its_own_words() {
+    let mut world = World::new();
+    let ann = world.enter_with(&["simulcast"]);
+    let camera = ann.sends[0].1.clone();
+    let old = world.join(false);
+    let metadata = json!({"displayName": "Old"});
+    world.say(&old, ClientEvent::Join { metadata });
+    world.connect_media(&old);
+    world.offer(&old, TracksTypes { audio: 0, video: 1 });
+    assert_eq!(world.subscribed(&old).target, None);
+    let choice = json!({"type": "selectEncoding", "data": {
+        "peerId": ann.seat.peer, "trackId": camera, "encoding": "l",
+    }});
+    let choice = ClientEvent::parse(&choice.to_string()).unwrap();
+    world.say(&old, choice);
+    assert_eq!(world.subscribed(&old).target, "l".parse().ok());
+    world.take(&old);
+    world.report_layer(&old, "l", LayerReason::Wanted);
+    let told: Value = match &world.heard(&old)[..] {
+        // Its forms are not read back.
+        [ServerEvent::Unknown { kind }] => serde_json::from_str(kind).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let bare = json!({"type": "encodingSwitched", "data": {
+        "peerId": ann.seat.peer, "trackId": camera, "encoding": "l",
+        "reason": "other",
+    }});
+    assert_eq!(told, bare);
+}
