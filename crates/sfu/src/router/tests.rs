@@ -1,6 +1,7 @@
 //! A room seen from outside: packets in, packets and requests out.
 
 mod layers;
+mod one_stream;
 mod red;
 
 use super::*;
