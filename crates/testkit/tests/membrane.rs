@@ -145,13 +145,8 @@ async fn three_see_and_hear_each_other_through_the_relay() {
     }
 }
 
-/// Two join, publish and keep seeing each other over several negotiations, all through `relays`.
-async fn two_meet(relays: Vec<Transport>, loses_udp: bool) -> Record {
-    let settings = Settings {
-        relays,
-        loses_udp,
-        ..Settings::default()
-    };
+/// Two join, publish and keep seeing each other over several negotiations; nothing is refused.
+async fn two_meet(settings: Settings) -> Record {
     let house = House::open(settings).await;
     let mut ada = Participant::join(house.publishing("Ada")).await.unwrap();
     let mut ada_hears = ada.events();
@@ -168,9 +163,19 @@ async fn two_meet(relays: Vec<Transport>, loses_udp: bool) -> Record {
     record
 }
 
+/// The same, all through `relays`.
+async fn two_meet_through(relays: Vec<Transport>, loses_udp: bool) -> Record {
+    let settings = Settings {
+        relays,
+        loses_udp,
+        ..Settings::default()
+    };
+    two_meet(settings).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_over_tcp_carries_everything() {
-    let record = two_meet(vec![Transport::Tcp], false).await;
+    let record = two_meet_through(vec![Transport::Tcp], false).await;
     let ways: Vec<_> = record.media_bytes.keys().copied().collect();
     assert_eq!(ways, [Transport::Tcp]);
 }
@@ -178,12 +183,26 @@ async fn a_relay_over_tcp_carries_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_is_taken_where_udp_gets_lost_and_only_there() {
     let both = vec![Transport::Udp, Transport::Tcp];
-    let record = two_meet(both.clone(), true).await;
+    let record = two_meet_through(both.clone(), true).await;
     let ways: Vec<_> = record.media_bytes.keys().copied().collect();
     assert_eq!(ways, [Transport::Tcp]);
-    let record = two_meet(both, false).await;
+    let record = two_meet_through(both, false).await;
     let ways: Vec<_> = record.media_bytes.keys().copied().collect();
     assert_eq!(ways, [Transport::Udp]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_with_simulcast_is_joined_without_a_refusal() {
+    let settings = Settings {
+        simulcast: true,
+        ..Settings::default()
+    };
+    let record = two_meet(settings).await;
+    assert!(
+        record.offers.values().all(|offers| *offers > 0),
+        "{record:#?}"
+    );
+    assert_eq!(record.offers.len(), 2, "{record:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,13 +9,15 @@
 //!   who restarts ICE on an old allocation never gets anything new.
 //! - Receiving sections are counted for ever: a track that ended keeps its place.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::answer;
-use super::offer::{Direction, Kind, Offer, Section};
+use super::offer::{Direction, Kind, MID_URI, Offer, REPAIRED_RID_URI, RID_URI, Section};
+use super::packet::Packet;
 use super::turn::AllocationId;
 
 /// How long a generation may take to connect.
@@ -28,6 +30,60 @@ pub(super) struct Inbound {
     pub(super) section: Section,
     pub(super) metadata: Value,
     pub(super) ended: bool,
+    /// Which layer of a simulcast each source turned out to be.
+    layers: BTreeMap<u32, String>,
+    /// The one layer that the others are shown: this little server changes to no other.
+    shown: Option<u32>,
+}
+
+impl Inbound {
+    /// Whether a packet belongs to it. Layers of a simulcast, and what is sent again of them, tell
+    /// where they belong by extensions until their sources are known, as the engine wants it.
+    pub(super) fn takes(&mut self, packet: &Packet<'_>) -> bool {
+        let section = &self.section;
+        if section.rids.is_empty() {
+            return [section.ssrc, section.rtx_ssrc].contains(&Some(packet.ssrc));
+        }
+        if self.layers.contains_key(&packet.ssrc) {
+            return true;
+        }
+        let value = |uri: &str| {
+            let number = section
+                .extensions
+                .iter()
+                .find(|(_, known)| *known == uri)?
+                .0;
+            let found = packet
+                .extensions
+                .iter()
+                .find(|(known, _)| known == number)?;
+            std::str::from_utf8(found.1).ok()
+        };
+        let rid = value(RID_URI).or(value(REPAIRED_RID_URI));
+        let rid = rid.filter(|rid| section.rids.iter().any(|known| known == rid));
+        let (Some(mid), Some(rid)) = (value(MID_URI), rid) else {
+            return false;
+        };
+        let is_mine = mid == section.mid;
+        if is_mine {
+            self.layers.insert(packet.ssrc, rid.to_owned());
+        }
+        is_mine
+    }
+
+    /// Whether the others are shown this source.
+    pub(super) fn shows(&mut self, ssrc: u32) -> bool {
+        let is_layer = self.layers.contains_key(&ssrc);
+        !is_layer || *self.shown.get_or_insert(ssrc) == ssrc
+    }
+
+    /// Returns the source that the others are shown, if there is one yet.
+    pub(super) fn source(&self) -> Option<u32> {
+        match self.section.rids.is_empty() {
+            true => self.section.ssrc,
+            false => self.shown,
+        }
+    }
 }
 
 /// How far a track on its way to the peer has come.
@@ -294,6 +350,8 @@ impl Endpoint {
                 section: section.clone(),
                 metadata: data["trackIdToTrackMetadata"][id].clone(),
                 ended: false,
+                layers: BTreeMap::new(),
+                shown: None,
             });
             new.push(id.clone());
         }

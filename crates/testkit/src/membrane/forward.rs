@@ -94,9 +94,8 @@ impl Engine {
             return;
         };
         let before = peer.heard.replace(now);
-        let known =
-            |it: &&Inbound| [it.section.ssrc, it.section.rtx_ssrc].contains(&Some(packet.ssrc));
-        let Some(track) = peer.endpoint.inbound.iter().find(known) else {
+        let mut inbound = peer.endpoint.inbound.iter_mut();
+        let Some(track) = inbound.find_map(|it| it.takes(&packet).then_some(it)) else {
             let why = format!("the ssrc {} belongs to no track", packet.ssrc);
             return self.crash(topic, id, &why, now);
         };
@@ -104,7 +103,8 @@ impl Engine {
         if let Some(number) = packet
             .extensions
             .iter()
-            .find(|it| !extensions.contains_key(it))
+            .map(|(number, _)| number)
+            .find(|number| !extensions.contains_key(number))
         {
             let why = format!("Failed to find extension with id {number}");
             return self.crash(topic, id, &why, now);
@@ -113,6 +113,7 @@ impl Engine {
             // A retransmission, which this little server never asks for; or padding.
             return;
         }
+        let is_shown = track.shows(packet.ssrc);
         let track = track.id.clone();
         if let Some(before) = before {
             self.note(|record| {
@@ -120,7 +121,9 @@ impl Engine {
                 *longest = now.saturating_duration_since(before).max(*longest);
             });
         }
-        self.forward(topic, id, &track, &packet);
+        if is_shown {
+            self.forward(topic, id, &track, &packet);
+        }
     }
 
     fn forward(&mut self, topic: &str, id: &str, track: &str, packet: &Packet<'_>) {
@@ -158,7 +161,7 @@ impl Engine {
                 }
                 Control::Report(ssrc, body) => {
                     let mut mine = room.get(id).into_iter().flat_map(|it| &it.endpoint.inbound);
-                    let mine = mine.find(|it| it.section.ssrc == Some(ssrc));
+                    let mine = mine.find(|it| it.source() == Some(ssrc));
                     let Some(track) = mine.map(|it| it.id.clone()) else {
                         continue;
                     };
@@ -185,7 +188,7 @@ impl Engine {
                 .inbound
                 .iter()
                 .filter(|it| tracks.contains(&it.id));
-            let ssrcs: Vec<u32> = wanted.filter_map(|it| it.section.ssrc).collect();
+            let ssrcs: Vec<u32> = wanted.filter_map(Inbound::source).collect();
             for ssrc in ssrcs {
                 peer.send(&mut self.turn, &packet::picture_loss(ssrc));
             }

@@ -11,8 +11,8 @@ use serde_json::Value;
 const RIDS: [&str; 3] = ["h", "m", "l"];
 
 pub(super) const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
-const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+pub(super) const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+pub(super) const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
 const TWCC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 const LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 
@@ -412,5 +412,11 @@ mod tests {
         assert!(read(&plain, true).expect_err("a name").contains('x'));
         let plain = offer().replace(rids, "a=rid:h send\r\n");
         assert!(read(&plain, true).expect_err("rid").contains("mid or rid"));
+        // Retransmissions need to be told apart as well.
+        let plain = format!("{plain}a=extmap:2 {RID_URI}\r\n");
+        assert!(read(&plain, true).expect_err("rtx").contains("RepairedRid"));
+        let plain = format!("{plain}a=extmap:3 {REPAIRED_RID_URI}\r\n");
+        let video = &read(&plain, true).expect("it is good").sections[1];
+        assert_eq!(video.rids, ["h"]);
     }
 }

@@ -19,8 +19,8 @@ pub(super) fn is_control(data: &[u8]) -> bool {
 pub(super) struct Packet<'a> {
     pub(super) payload_type: u8,
     pub(super) ssrc: u32,
-    /// Numbers of the header extensions it carries.
-    pub(super) extensions: Vec<u8>,
+    /// Numbers and values of the header extensions it carries.
+    pub(super) extensions: Vec<(u8, &'a [u8])>,
     flags: u8,
     marker: bool,
     counters: &'a [u8],
@@ -40,7 +40,7 @@ impl<'a> Packet<'a> {
             let profile = data.get(at..at + 4)?;
             let words = usize::from(u16::from_be_bytes([profile[2], profile[3]]));
             let body = data.get(at + 4..at + 4 + 4 * words)?;
-            extensions = numbers(&profile[..2], body);
+            extensions = values(&profile[..2], body);
             at += 4 + 4 * words;
         }
         Some(Self {
@@ -64,8 +64,8 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Lists the extensions of either form (RFC 8285 section 4).
-fn numbers(profile: &[u8], body: &[u8]) -> Vec<u8> {
+/// Lists the extensions of either form (RFC 8285 section 4); one that is cut off is empty.
+fn values<'a>(profile: &[u8], body: &'a [u8]) -> Vec<(u8, &'a [u8])> {
     let one_byte = profile == [0xBE, 0xDE];
     let (mut at, mut found) = (0, Vec::new());
     while let Some(&head) = body.get(at) {
@@ -73,15 +73,16 @@ fn numbers(profile: &[u8], body: &[u8]) -> Vec<u8> {
             at += 1;
             continue;
         }
-        let (number, length) = match one_byte {
-            true => (head >> 4, 2 + usize::from(head & 0x0F)),
-            false => (
-                head,
-                2 + usize::from(body.get(at + 1).copied().unwrap_or_default()),
-            ),
+        let (number, head_len, length) = match one_byte {
+            true => (head >> 4, 1, 1 + usize::from(head & 0x0F)),
+            false => {
+                let length = body.get(at + 1).copied().unwrap_or_default();
+                (head, 2, usize::from(length))
+            }
         };
-        found.push(number);
-        at += length;
+        let (start, end) = (at + head_len, at + head_len + length);
+        found.push((number, body.get(start..end).unwrap_or_default()));
+        at = end;
     }
     found
 }
@@ -154,7 +155,7 @@ mod tests {
         data.extend_from_slice(&[0xBE, 0xDE, 0, 2, 0x10, b'0', 0x31, 7, 7, 0, 0, 0, 42]);
         let packet = Packet::read(&data).expect("a packet");
         assert_eq!((packet.ssrc, packet.payload_type), (9, 96));
-        assert_eq!(packet.extensions, [1, 3]);
+        assert_eq!(packet.extensions, [(1, &b"0"[..]), (3, &[7, 7])]);
         let out = packet.forward(7, 100);
         assert_eq!(out, [0x80, 0x80 | 100, 1, 2, 3, 4, 5, 6, 0, 0, 0, 7, 42]);
     }
