@@ -100,9 +100,19 @@ impl Rooms {
 
     /// Makes the task of a room panic. Returns false when there is no such room.
     pub async fn crash(&self, name: RoomName) -> bool {
+        self.say(name, RoomMessage::Crash).await
+    }
+
+    /// Makes a room panic over what it does for one peer. Returns false when there is no such room.
+    pub async fn crash_peer(&self, name: RoomName, peer: PeerId) -> bool {
+        self.say(name, RoomMessage::CrashPeer { peer }).await
+    }
+
+    /// Says something to a room if it runs, and returns whether it did.
+    async fn say(&self, name: RoomName, message: RoomMessage) -> bool {
         let running = self.ask(|reply| Request::Find { name, reply }).await;
         match running.flatten() {
-            Some(room) => room.send(RoomMessage::Crash).await,
+            Some(room) => room.send(message).await,
             None => false,
         }
     }

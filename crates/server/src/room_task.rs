@@ -106,6 +106,11 @@ pub(crate) enum RoomMessage {
     },
     /// The room's task panics, as by a defect. Only tests say this.
     Crash,
+    /// What the room does for one peer panics, as by a defect. Only tests say this.
+    CrashPeer {
+        /// For whom.
+        peer: PeerId,
+    },
 }
 
 /// Reaches a room. Cheap to clone; it may be gone by the time something is sent.
@@ -284,6 +289,9 @@ impl RoomTask {
             }
             RoomMessage::Close { reason } => self.call.handle_close(reason, now),
             RoomMessage::Crash => panic!("as a defect would"),
+            RoomMessage::CrashPeer { peer } => {
+                self.isolate(Some(peer), now, |_| panic!("as a defect would"));
+            }
             RoomMessage::SocketLost { seat } => {
                 self.note_sockets(now);
                 self.links.close(&seat);

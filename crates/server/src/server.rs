@@ -144,6 +144,14 @@ impl Server {
         self.rooms.crash(name.clone()).await
     }
 
+    /// Makes a room panic over what it does for one peer, as a defect would, so that tests see what
+    /// becomes of that peer and of the others. No program calls it. Returns false when there is no
+    /// such room.
+    #[doc(hidden)]
+    pub async fn crash_peer(&self, room: &RoomName, peer: &PeerId) -> bool {
+        self.rooms.crash_peer(room.clone(), peer.clone()).await
+    }
+
     /// Returns how many rooms have somebody in them.
     pub async fn room_count(&self) -> usize {
         self.rooms.count().await

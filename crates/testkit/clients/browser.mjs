@@ -13,8 +13,10 @@ import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
 import { script } from "./page/build.mjs";
 
+// Pictures are drawn small: without a graphics card, drawing costs more than decoding.
 const PAGE = `<!doctype html><meta charset="utf-8"><title>Snug</title>
-<link rel="icon" href="data:,"><body><script src="/page.js"></script>`;
+<link rel="icon" href="data:,"><style>video { width: 64px }</style>
+<body><script src="/page.js"></script>`;
 
 const CHROMIUM = [
   "--no-sandbox",

@@ -4,9 +4,10 @@
 //! It changes its way into the server as a browser does at every negotiation: a new allocation, a
 //! new ICE generation, the same DTLS session.
 
-mod pictures;
+mod attendee;
 mod talk;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use rtc_srtp::context::Context;
 use serde_json::{Value, json};
 
-pub use pictures::Watcher;
+pub use attendee::{Attendee, Received};
 pub use talk::{Listener, Speaker};
 
 use crate::handshake::{self, Carrier, Contexts, Identity};
@@ -27,6 +28,9 @@ const OPUS: u8 = 111;
 const VP8: u8 = 96;
 /// The length of an RTP header without extensions.
 const HEADER_LEN: usize = 12;
+/// The sources named in every offer of ours.
+const MICROPHONE_SSRC: u32 = 7;
+const CAMERA_SSRC: u32 = 8;
 
 /// What a guest does in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +39,30 @@ pub enum Part {
     Speaks,
     /// It has a loudspeaker.
     Listens,
-    /// It has a camera, and looks at another's; it neither speaks nor listens.
-    Looks,
+    /// It has a microphone and a camera, and listens to and looks at everybody.
+    Attends,
 }
 
+/// A media section of an offer: the kind, the direction and the source.
+type Section = (&'static str, &'static str, Option<u32>);
+
 impl Part {
-    /// Lists the media sections of its offers: the kind, the direction and the source.
-    fn sections(self) -> &'static [(&'static str, &'static str, Option<u32>)] {
+    /// Lists the sections in which it sends.
+    fn sending(self) -> &'static [Section] {
+        const MICROPHONE: Section = ("audio", "sendonly", Some(MICROPHONE_SSRC));
         match self {
-            Self::Speaks => &[("audio", "sendonly", Some(7))],
-            Self::Listens => &[("audio", "recvonly", None)],
-            Self::Looks => &[("video", "sendonly", Some(8)), ("video", "recvonly", None)],
+            Self::Speaks => &[MICROPHONE],
+            Self::Listens => &[],
+            Self::Attends => &[MICROPHONE, ("video", "sendonly", Some(CAMERA_SSRC))],
+        }
+    }
+
+    /// Counts the sections in which it receives sound and pictures, when it was asked for so many.
+    fn receiving(self, asked: (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::Speaks => (0, 0),
+            Self::Listens => (1, 0),
+            Self::Attends => asked,
         }
     }
 }
@@ -59,6 +76,8 @@ pub struct Guest {
     /// The TURN servers that it was told.
     pub servers: Vec<Announced>,
     part: Part,
+    /// How many sections for sound and for pictures the server asked for.
+    asked: (usize, usize),
     identity: Identity,
     generation: u32,
 }
@@ -72,6 +91,8 @@ pub struct Generation {
     pub password: String,
     /// Where the server says it is.
     pub candidates: Vec<SocketAddr>,
+    /// Which track of somebody else each source carries.
+    pub tracks: BTreeMap<u32, String>,
 }
 
 /// One way to the server: an allocation bound to one of its addresses.
@@ -121,6 +142,7 @@ impl Guest {
             id,
             servers: Announced::all(&data)?,
             part,
+            asked: asked(&data)?,
             identity: Identity::generate()?,
             generation: 0,
         })
@@ -144,7 +166,9 @@ impl Guest {
     /// When it does not.
     pub fn renegotiate(&mut self) -> Result<()> {
         renegotiate(&mut self.peer)?;
-        self.peer.hears("offerData", PATIENCE).map(drop)
+        let data = self.peer.hears("offerData", PATIENCE)?;
+        self.asked = asked(&data)?;
+        Ok(())
     }
 
     /// Offers, with fresh ICE credentials, and takes the answer.
@@ -154,13 +178,15 @@ impl Guest {
     pub fn negotiate(&mut self) -> Result<Generation> {
         self.generation += 1;
         let ours = format!("gen{:05}", self.generation);
-        let (mids, metadata) = match self.part {
-            Part::Speaks | Part::Looks => {
-                let track = format!("{}:00000000-0000-4000-8000-000000000001", self.id);
-                (json!({"0": track}), json!({track: {"active": true}}))
-            }
-            Part::Listens => (json!({}), json!({})),
-        };
+        let (mut mids, mut metadata) = (json!({}), json!({}));
+        for (mid, (kind, ..)) in self.part.sending().iter().enumerate() {
+            let track = format!("{}:00000000-0000-4000-8000-00000000000{mid}", self.id);
+            metadata[&track] = json!({"active": true, "type": match *kind {
+                "audio" => "microphone",
+                _ => "camera",
+            }});
+            mids[mid.to_string()] = json!(track);
+        }
         let data = json!({
             "sdpOffer": {"type": "offer", "sdp": self.offer(&ours)},
             "trackIdToTrackMetadata": metadata,
@@ -181,10 +207,12 @@ impl Guest {
         while let Ok(more) = self.peer.hears("candidate", Duration::from_millis(100)) {
             candidates.push(address_of(&more)?);
         }
+        let tracks = tracks_of(sdp, &answer["midToTrackId"]);
         Ok(Generation {
             names,
             password,
             candidates,
+            tracks,
         })
     }
 
@@ -193,14 +221,20 @@ impl Guest {
     }
 
     fn offer(&self, ufrag: &str) -> String {
-        let sections = self.part.sections();
+        let (sounds, pictures) = self.part.receiving(self.asked);
+        let receiving = |kind, count| std::iter::repeat_n((kind, "recvonly", None), count);
+        let sending = self.part.sending().iter().copied();
+        let sections: Vec<Section> = sending
+            .chain(receiving("audio", sounds))
+            .chain(receiving("video", pictures))
+            .collect();
         let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
         let mut sdp = format!(
             "v=0\r\no=- 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n",
             self.generation,
             mids.join(" "),
         );
-        for (mid, (kind, direction, ssrc)) in mids.iter().zip(sections) {
+        for (mid, (kind, direction, ssrc)) in mids.iter().zip(&sections) {
             let (payload_type, codec) = match *kind {
                 "audio" => (OPUS, "opus/48000/2"),
                 _ => (VP8, "VP8/90000"),
@@ -341,6 +375,27 @@ impl std::fmt::Debug for Guest {
 
 fn renegotiate(peer: &mut Peer) -> Result<()> {
     peer.say(&json!({"type": "custom", "data": {"type": "renegotiateTracks"}}))
+}
+
+/// Reads how many sections for sound and for pictures an `offerData` asks for.
+fn asked(data: &Value) -> Result<(usize, usize)> {
+    let count = |kind: &str| {
+        let count = data["tracksTypes"][kind].as_u64().unwrap_or_default();
+        usize::try_from(count)
+    };
+    Ok((count("audio")?, count("video")?))
+}
+
+/// Reads from an answer which track each source of the server's carries.
+fn tracks_of(sdp: &str, mid_to_track: &Value) -> BTreeMap<u32, String> {
+    let sections = sdp.split("\r\nm=").skip(1);
+    let track = |section: &str| {
+        let value = |name: &str| section.lines().find_map(|line| line.strip_prefix(name));
+        let source = value("a=ssrc:")?.split(' ').next()?.parse().ok()?;
+        let track = mid_to_track[value("a=mid:")?].as_str()?;
+        Some((source, track.to_owned()))
+    };
+    sections.filter_map(track).collect()
 }
 
 /// Reads the address of a candidate line.

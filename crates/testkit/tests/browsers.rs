@@ -3,6 +3,8 @@
 
 #[path = "browsers/calls.rs"]
 mod calls;
+#[path = "browsers/complaints.rs"]
+mod complaints;
 #[path = "browsers/endings.rs"]
 mod endings;
 #[path = "browsers/faults.rs"]
@@ -15,3 +17,5 @@ mod rate;
 mod rig;
 #[path = "browsers/versions.rs"]
 mod versions;
+#[path = "browsers/wishes.rs"]
+mod wishes;

@@ -43,6 +43,8 @@ class Participant {
   joins = 0;
   channelErrors = 0;
   channelCloses = 0;
+  /** Codes with which sockets of this page were closed. */
+  socketCloses = [];
   disconnected = 0;
   id = null;
   servers = [];
@@ -50,6 +52,7 @@ class Participant {
   async join({ client, phoenix, url, room, name, simulcast = null, other = null }) {
     Object.assign(this, { client, name });
     this.socket = new sockets[phoenix](url, {});
+    this.socket.onClose((event) => this.socketCloses.push(event?.code));
     this.socket.connect();
     const params = simulcast === null ? {} : { isSimulcastOn: simulcast };
     this.channel = this.socket.channel(`room:${room}`, { ...params, ...other });
@@ -137,42 +140,46 @@ class Participant {
   }
 
   /** Adds a camera; with layers when `encodings` names some. */
-  async addCamera({ as = "camera", encodings = [], limit = 0, ...shape } = {}) {
+  async addCamera({ as = "camera", encodings = [], limit = 0, apart = false, ...shape } = {}) {
     const track = await sources.camera(shape);
-    return this.add(as, track, encodings, limit);
+    const stream = apart ? new MediaStream() : this.streamOf(as);
+    return this.add(as, track, { encodings, limit, stream });
   }
 
-  /** Adds a tone. */
-  async addTone(hertz, as = "microphone") {
+  /** Adds a tone, in the stream of an own track when one is named. */
+  async addTone(hertz, as = "microphone", beside = null) {
     const { track, loudness } = sources.tone(hertz);
     this.loudness = loudness;
-    return this.add(as, track, [], 0);
+    return this.add(as, track, { stream: this.own.get(beside)?.stream });
   }
 
   /** Adds the browser's microphone. */
   async addMicrophone(as = "microphone") {
-    return this.add(as, await sources.microphone(), [], 0);
+    return this.add(as, await sources.microphone());
   }
 
-  async add(as, track, encodings, limit) {
-    // Sound and picture of a person share a stream, as in every application for this client.
+  /** Sound and picture of a person share a stream, as in every application for this client. */
+  streamOf(as) {
     this.stream ??= new MediaStream();
-    const stream = as === "screensharing" ? new MediaStream() : this.stream;
+    return as === "screensharing" ? new MediaStream() : this.stream;
+  }
+
+  async add(as, track, { encodings = [], limit = 0, stream = this.streamOf(as) } = {}) {
     stream.addTrack(track);
     const metadata = { type: as, active: true };
     const simulcast = simulcastOf(this.client, encodings);
     const adding = this.webrtc.addTrack(track, stream, metadata, simulcast, limit);
     const id = await adding;
-    this.own.set(as, { id, track });
+    this.own.set(as, { id, track, stream });
     return id;
   }
 
   /** Removes what was added under this name. */
   async remove(as) {
-    const { id, track } = this.own.get(as);
+    const { id, track, stream } = this.own.get(as);
     await this.webrtc.removeTrack(id);
     this.own.delete(as);
-    this.stream.removeTrack(track);
+    stream.removeTrack(track);
     track.stop();
   }
 
@@ -250,6 +257,17 @@ class Participant {
       relay: local?.relayProtocol,
       address: local?.address,
     };
+  }
+
+  /** How many bits a second of pictures are sent, headers apart, over so many seconds. */
+  async sentRate(seconds) {
+    const bytes = async () => {
+      const sent = (await this.stats("outbound-rtp")).filter(({ kind }) => kind === "video");
+      return sent.reduce((sum, { bytesSent = 0 }) => sum + bytesSent, 0);
+    };
+    const [before, start] = [await bytes(), performance.now()];
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    return ((await bytes()) - before) * 8000 / (performance.now() - start);
   }
 
   /** The layers that are really sent, by rid, with width and frames so far. */

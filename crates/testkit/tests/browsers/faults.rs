@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::PATIENCE;
 
@@ -32,6 +33,9 @@ const NONSENSE: [&str; 9] = [
 /// go on with.
 const CUT_SHORT: &str = "(reading 'setLocalDescription')";
 
+/// The close code of a message that is too big (RFC 6455 section 7.4.1).
+const TOO_BIG: u16 = 1009;
+
 const BAD_OFFER: &str = "custom('sdpOffer', {
     sdpOffer: {type: 'offer', sdp: 'nonsense'}, trackIdToTrackMetadata: {}, midToTrackId: {},
 })";
@@ -43,6 +47,23 @@ fn join<'a>(browser: &'a Browser, name: &str) -> Result<Guest<'a>> {
     Ok(guest)
 }
 
+/// Fails when a guest was told anything of somebody else's tracks that they did not say themselves.
+fn are_her_own(guest: &Guest<'_>, whose: &Guest<'_>) -> Result<()> {
+    let kinds = format!(
+        "snug.of('{}').map((view) => view.context.metadata.type).sort()",
+        whose.id
+    );
+    let kinds = guest.page.run(&kinds)?;
+    ensure!(kinds == json!(["camera", "microphone"]), "{kinds}");
+    for event in ["trackUpdated", "trackEncodingDisabled"] {
+        let heard = guest
+            .page
+            .run(&format!("snug.count('received', '{event}')"))?;
+        ensure!(heard == 0, "{heard} times {event}");
+    }
+    Ok(())
+}
+
 /// Runs a script of a guest who misbehaves, with what it needs at hand.
 fn misbehave(mal: &Guest<'_>, victim: &Guest<'_>, script: &str) -> Result<()> {
     let id = &victim.id;
@@ -52,7 +73,7 @@ fn misbehave(mal: &Guest<'_>, victim: &Guest<'_>, script: &str) -> Result<()> {
             const custom = (type, data) =>
                 say(JSON.stringify({{type: 'custom', data: {{type, data}}}}));
             const OTHER = '{id}';
-            const TRACK = snug.of('{id}')[0].trackId;
+            const TRACK = snug.of('{id}', 'video')[0].trackId;
             {script};
         }})()"
     );
@@ -71,8 +92,10 @@ fn nonsense_foreign_ids_and_huge_words_disturb_nobody() -> Result<()> {
         let undisturbed = || {
             for (guest, other) in [(&ann, &bob), (&bob, &ann)] {
                 guest.still_receives(&other.id)?;
-                let gap = guest.gap(&other.id, "video")?;
-                ensure!(gap < GAP_MAX, "no picture for {gap:?}");
+                for kind in ["video", "audio"] {
+                    let gap = guest.gap(&other.id, kind)?;
+                    ensure!(gap < GAP_MAX, "no {kind} for {gap:?}");
+                }
             }
             Ok(())
         };
@@ -84,14 +107,15 @@ fn nonsense_foreign_ids_and_huge_words_disturb_nobody() -> Result<()> {
         }
         undisturbed()?;
         bob.still_receives(&mal.id)?;
-        let words = "snug.of('ANN', 'video')[0].context.metadata.type".replace("ANN", &ann.id);
-        ensure!(bob.page.run(&words)? == "camera", "Ann's words are her own");
+        are_her_own(&bob, &ann)?;
 
         // A word of a mebibyte ends the socket; its client joins anew by itself.
         misbehave(&mal, &ann, "say('x'.repeat(1 << 20))")?;
         bob.sees_gone(&mal.id, PATIENCE)?;
         mal.page
             .until("second join", PATIENCE, "snug.joins === 2")?;
+        let codes = mal.page.run("snug.socketCloses")?;
+        ensure!(codes == json!([TOO_BIG]), "closed with {codes}");
         // Bytes that are no frame at all end their socket alone.
         let junk = "new Promise((resolve) => {
                 const socket = new WebSocket('ws://10.77.0.1:7684/socket/websocket?vsn=2.0.0');
@@ -190,6 +214,64 @@ fn a_room_that_crashes_takes_nobody_elses_with_it_and_is_clean_again() -> Result
             }
             let joins = guest.page.run("snug.joins")?;
             ensure!(joins == 1, "{joins} joins of a room that did not crash");
+        }
+        browser.close(&[RELAY_ENDED])
+    })
+}
+
+#[test]
+fn who_is_kicked_or_crashes_is_told_so_and_disturbs_nobody() -> Result<()> {
+    scenario(|rig| {
+        let server = OwnServer::start(rig)?;
+        let browser = rig.browser(Kind::Chromium)?;
+        let enter = |name: &str| -> Result<Guest<'_>> {
+            let page = browser.open(name)?;
+            let guest = Guest::join_with(page, Release::MAIN, "faulty", OwnServer::OPTIONS)?;
+            guest.camera()?;
+            guest.tone(500)?;
+            Ok(guest)
+        };
+        let others = [enter("Ann")?, enter("Bob")?];
+        let (kicked, broken) = (enter("Kicked")?, enter("Broken")?);
+        let out = [&kicked, &broken];
+        for guest in &others {
+            for whom in out {
+                guest.sees_and_hears(&whom.id, PATIENCE)?;
+                whom.sees_and_hears(&guest.id, PATIENCE)?;
+            }
+        }
+        for guest in &others {
+            guest.measure_gaps()?;
+        }
+        server.kick("faulty", &kicked.id)?;
+        let end = "snug.disconnected === 1 && snug.channelCloses === 1";
+        kicked.page.until("the end", PATIENCE, end)?;
+        let errors = kicked.page.run("snug.errors")?;
+        ensure!(errors == json!([]), "the client was told {errors}");
+
+        server.crash_peer("faulty", &broken.id)?;
+        let end = "snug.errors.length === 1 && snug.channelCloses === 1";
+        broken.page.until("the end", PATIENCE, end)?;
+        let errors = broken.page.run("snug.errors")?;
+        let told = errors[0].as_str().context("no text")?;
+        ensure!(told.starts_with("channel: The server failed"), "{told}");
+
+        for (guest, other) in [(&others[0], &others[1]), (&others[1], &others[0])] {
+            for whom in out {
+                guest.sees_gone(&whom.id, PATIENCE)?;
+            }
+            guest.still_receives(&other.id)?;
+            for kind in ["video", "audio"] {
+                let gap = guest.gap(&other.id, kind)?;
+                ensure!(gap < GAP_MAX, "no {kind} for {gap:?}");
+            }
+            let untouched =
+                "[snug.joins, snug.channelCloses, snug.channelErrors, snug.disconnected]";
+            ensure!(guest.page.run(untouched)? == json!([1, 0, 0, 0]));
+        }
+        // Neither comes back by itself.
+        for whom in out {
+            ensure!(whom.page.run("snug.joins")? == 1);
         }
         browser.close(&[RELAY_ENDED])
     })

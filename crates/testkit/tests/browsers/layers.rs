@@ -142,3 +142,47 @@ fn a_layer_that_is_switched_off_gives_way_and_comes_back() -> Result<()> {
         bob.ready_once()
     })
 }
+
+#[test]
+fn a_limit_of_a_track_is_kept_and_outlives_negotiations() -> Result<()> {
+    const LIMIT_KBPS: u32 = 300;
+    /// This release takes a kilobit for 1024 bits; an encoder swings about its target.
+    const RATE_MAX: f64 = LIMIT_KBPS as f64 * 1024.0 * 1.25;
+    const SECONDS: u32 = 4;
+    scenario(|rig| {
+        let browser = rig.browser(Kind::Chromium)?;
+        let join = |name| Guest::join(&browser, name, Release::MAIN, "limits");
+        let (ann, bob) = (join("Ann")?, join("Bob")?);
+        ann.page
+            .run("snug.addCamera({width: 1280, height: 720, frameRate: 24})")?;
+        bob.receives(&ann.id, "video", 1, PATIENCE)?;
+        // Without a limit it sends far more: else a limit would prove nothing.
+        let more = format!(
+            "snug.sentRate(1).then((rate) => rate > {} && rate)",
+            2.0 * RATE_MAX
+        );
+        let rate = ann.page.until("more than that", LAYERS_MAX, &more)?;
+        println!("without a limit: {rate} bit/s");
+        ann.page.run(&format!(
+            "snug.webrtc.setTrackBandwidth(snug.own.get('camera').id, {LIMIT_KBPS})"
+        ))?;
+        let said = ann.page.run("snug.count('sent', 'trackVariantBitrates')")?;
+        ensure!(said == 1, "said {said} times");
+        let less = format!("snug.sentRate(1).then((rate) => rate < {RATE_MAX})");
+        ann.page.until("less", PATIENCE, &less)?;
+        let kept = |when: &str| -> Result<()> {
+            let rate = ann.page.run(&format!("snug.sentRate({SECONDS})"))?;
+            println!("{when}: {rate} bit/s");
+            let rate = rate.as_f64().context("no number")?;
+            ensure!((1.0..RATE_MAX).contains(&rate), "{when}: {rate} bit/s");
+            bob.still_receives_kind(&ann.id, "video")
+        };
+        kept("with a limit")?;
+        let before = ann.page.run("snug.count('received', 'sdpAnswer')")?;
+        ann.tone(500)?;
+        bob.receives(&ann.id, "audio", 1, PATIENCE)?;
+        ensure!(before != ann.page.run("snug.count('received', 'sdpAnswer')")?);
+        kept("after a negotiation")?;
+        browser.close(&[])
+    })
+}

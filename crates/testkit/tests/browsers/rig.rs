@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use snug_protocol::RoomName;
+use snug_protocol::{PeerId, RoomName};
 use snug_server::{Config, Server as Hosted};
 use snug_testkit::browser::{Browser, Kind, ORIGINS, Page};
 use snug_testkit::cable::Cable;
@@ -23,6 +23,10 @@ pub const PORT: u16 = 7684;
 /// What a browser says whose peer is out: clients do not close the connection that they had as that
 /// peer, and its relay ended with it.
 pub const RELAY_ENDED: &str = r#""type":"icecandidateerror","errorCode":401"#;
+
+/// What Firefox says when a relay of a negotiation long past has ended: it keeps every one that it
+/// ever asked for, two in each negotiation, and the server keeps eight.
+pub const RETIRED_RELAY: &str = r#""type":"icecandidateerror","errorCode":701"#;
 
 /// Which client a guest has: a release of `phoenix` and one of what speaks media events.
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +132,15 @@ pub struct OwnServer {
     _data: tempfile::TempDir,
 }
 
-/// A room to crash, and who hears whether it was there.
-type Order = (String, std::sync::mpsc::Sender<bool>);
+/// What a server inside this program is asked for, by the room and who is in it.
+enum Demand {
+    CrashRoom,
+    CrashPeer(PeerId),
+    Kick(PeerId),
+}
+
+/// What to do in which room, and who hears whether it was there.
+type Order = (String, Demand, std::sync::mpsc::Sender<bool>);
 
 impl OwnServer {
     /// What `snug.join` takes for a room on it, besides the rest.
@@ -163,10 +174,24 @@ impl OwnServer {
 
     /// Makes a room's task panic.
     pub fn crash_room(&self, name: &str) -> Result<()> {
+        self.order(name, Demand::CrashRoom)
+    }
+
+    /// Makes a room panic over what it does for one peer.
+    pub fn crash_peer(&self, name: &str, peer: &str) -> Result<()> {
+        self.order(name, Demand::CrashPeer(peer.parse()?))
+    }
+
+    /// Puts a peer out of a room.
+    pub fn kick(&self, name: &str, peer: &str) -> Result<()> {
+        self.order(name, Demand::Kick(peer.parse()?))
+    }
+
+    fn order(&self, name: &str, demand: Demand) -> Result<()> {
         let (reply, answer) = std::sync::mpsc::channel();
         let orders = self.orders.as_ref().context("it has ended")?;
-        orders.blocking_send((name.to_owned(), reply))?;
-        ensure!(answer.recv_timeout(PATIENCE)?, "there is no room {name}");
+        orders.blocking_send((name.to_owned(), demand, reply))?;
+        ensure!(answer.recv_timeout(PATIENCE)?, "nobody is there in {name}");
         Ok(())
     }
 }
@@ -190,9 +215,13 @@ async fn host(
 ) -> Result<()> {
     let server = Hosted::start(config).await?;
     ready.send(())?;
-    while let Some((name, reply)) = orders.recv().await {
+    while let Some((name, demand, reply)) = orders.recv().await {
         let name = RoomName::parse(&name)?;
-        reply.send(server.crash_room(&name).await)?;
+        reply.send(match demand {
+            Demand::CrashRoom => server.crash_room(&name).await,
+            Demand::CrashPeer(peer) => server.crash_peer(&name, &peer).await,
+            Demand::Kick(peer) => server.kick(&name, &peer).await,
+        })?;
     }
     server.shutdown().await;
     Ok(())
