@@ -16,9 +16,8 @@ const CLOSED_MAX: Duration = Duration::from_secs(2);
 const SILENT: std::ops::Range<Duration> = Duration::from_millis(4_900)..Duration::from_secs(7);
 
 /// What a client says whose offer was under way when it froze: awake again, it is told of its end
-/// and lets its connection go, and then goes on with the offer.
-const OFFER_OUTLIVES_END: &str =
-    "Cannot read properties of undefined (reading 'setLocalDescription')";
+/// and lets its connection go, and then goes on with the offer, at one step of it or another.
+const OFFER_OUTLIVES_END: &str = "Cannot read properties of undefined (reading '";
 
 /// The longest that others may be missing meanwhile.
 const GAP_MAX: Duration = Duration::from_secs(1);
