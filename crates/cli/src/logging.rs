@@ -46,8 +46,8 @@ pub(crate) fn start(format: LogFormat) {
     }
 }
 
-/// Writes an event as an object: `at_ms` (milliseconds since 1970), `level`, `target`, `message`, and
-/// the event's own fields, without what is private.
+/// Writes an event as an object: `at_ms` (milliseconds since 1970), `level`, `target`, `message`,
+/// and the event's own fields, without what is private.
 struct Objects;
 
 impl<S, N> FormatEvent<S, N> for Objects

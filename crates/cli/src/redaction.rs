@@ -1,7 +1,7 @@
 //! What never comes into a log: what people and rooms are called, where they are, what opens doors.
 //!
-//! Two nets, because libraries write into the same log: fields whose name says that they hold such a
-//! thing, and words anywhere that look like an address or a link.
+//! Two nets, because libraries write into the same log: fields whose name says that they hold such
+//! a thing, and words anywhere that look like an address or a link.
 
 /// Fields that are not written: what people are called, where they are, and what opens doors.
 const PRIVATE_FIELDS: &[&str] = &[

@@ -18,8 +18,8 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 /// Bounds the messages of one kind of socket and says how it keeps alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// Largest message, whole or in fragments, in bytes: [`MESSAGE_BYTES_MAX`]. Beyond it the socket
-    /// is closed with 1009 and the reason `message_too_big`.
+    /// Largest message, whole or in fragments, in bytes: [`MESSAGE_BYTES_MAX`]. Beyond it the
+    /// socket is closed with 1009 and the reason `message_too_big`.
     pub message_bytes_max: usize,
     /// Largest message of a client that a channel asked for more (see
     /// `Channel::message_bytes_extra`), in bytes: [`MESSAGE_BYTES_MAX_ASKED`].
