@@ -47,8 +47,8 @@ pub(crate) enum SocketChannel {
 }
 
 impl RoomApplication {
-    /// Serves these rooms and these statistics, and counts joins; unmodified clients send media by these TURN
-    /// servers.
+    /// Serves these rooms and these statistics, and counts joins; unmodified clients send media by
+    /// these TURN servers.
     pub fn new(
         rooms: Rooms,
         turn_servers: Arc<TurnServers>,

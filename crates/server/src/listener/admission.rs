@@ -3,7 +3,8 @@
 //! When a bound of those is reached the *oldest* one makes room. A real client needs milliseconds for its
 //! first request and is gone from here before its turn comes; refusing the newest instead would
 //! let a handful of silent connections lock everybody out. Connections at work are never ended
-//! for others: an address that has too many gets a place among those that wait alone, to be told so.
+//! for others: an address that has too many gets a place among those that wait alone, to be told
+//! so.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
