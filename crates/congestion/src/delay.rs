@@ -30,7 +30,7 @@ const STALE_US: i64 = 1_000_000;
 /// 100 ppm have moved by 3 ms then.
 const BASE_US: i64 = 30_000_000;
 /// What everything takes longer than that when a queue stands, in microseconds.
-const STANDING_US: i64 = 100_000;
+pub(crate) const STANDING_US: i64 = 100_000;
 
 /// Whether a queue stands, full as it may be, and so does not grow: everything takes longer than
 /// what was fastest in the last half minute.
@@ -56,13 +56,11 @@ impl Standing {
         self.recent = Some(self.recent.map_or(takes, |least| least.min(takes)));
     }
 
-    /// Tells whether one stood since the last look.
-    pub(crate) fn look(&mut self) -> bool {
+    /// Returns how long everything waited at least since the last look, in microseconds.
+    pub(crate) fn look(&mut self) -> i64 {
         let base = self.fastest.iter().flatten().min();
         let recent = self.recent.take();
-        recent
-            .zip(base)
-            .is_some_and(|(recent, base)| recent - base > STANDING_US)
+        recent.zip(base).map_or(0, |(recent, base)| recent - base)
     }
 }
 

@@ -8,11 +8,14 @@
 //!   cut to that little by some jitter.
 //! - Silence is no loss: what is cut off for a moment comes back as it was.
 
-use crate::delay::{Delay, Standing, Usage};
+use crate::delay::{Delay, STANDING_US, Standing, Usage};
+use crate::drain::Drain;
 use crate::history::{Fate, History, Sent};
+use crate::limits::Limits;
 use crate::loss::{Loss, Verdict};
 use crate::probe::Probe;
 use crate::throughput::Throughput;
+use crate::told::Told;
 use snug_rtp::SequenceNumber;
 use snug_rtp::rtcp::{ArrivalTime, TransportFeedback};
 use std::time::{Duration, Instant};
@@ -61,32 +64,13 @@ const OUTAGE_US: i64 = 400_000;
 /// Buckets of throughput, 50 ms each: for steps down, and for the limit of steps up.
 const BUCKETS_DOWN: usize = 6;
 const BUCKETS_UP: usize = 19;
+/// While a queue stands everything comes at what the way carries: a shorter time tells it.
+const BUCKETS_DRAIN: usize = 3;
 /// The recent past, for [`Estimator::target_lowest`].
 const LOWS: usize = 6;
 const LOW_INTERVAL: Duration = Duration::from_millis(500);
 /// In the first seconds what was believed before is of no interest.
 const STARTUP: Duration = Duration::from_secs(2);
-
-/// What an estimate may be, in bits a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// What is assumed before anything is known.
-    pub start: u64,
-    /// The least; above zero.
-    pub least: u64,
-    /// The most.
-    pub most: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            start: 1_000_000,
-            least: 20_000,
-            most: 50_000_000,
-        }
-    }
-}
 
 /// Estimates what one way carries. See the module for its rules and the crate for an example.
 #[derive(Clone, Debug)]
@@ -105,7 +89,7 @@ pub struct Estimator {
     lost_run: Option<(i64, i64, u32)>,
     target: f64,
     /// What the receiver itself says, where it does.
-    cap: Option<u64>,
+    told: Told,
     wanted: u64,
     measured_at: Option<Instant>,
     is_settled: bool,
@@ -115,6 +99,7 @@ pub struct Estimator {
     lowered_at: Option<Instant>,
     /// What arrived when a queue grew last.
     knee: Option<f64>,
+    drain: Drain,
     heard_at: Option<Instant>,
     round_trip: Option<Duration>,
     probe: Option<Probe>,
@@ -142,7 +127,7 @@ impl Estimator {
             loss: Loss::default(),
             lost_run: None,
             target: limits.start as f64,
-            cap: None,
+            told: Told::default(),
             wanted: 0,
             measured_at: None,
             is_settled: false,
@@ -151,6 +136,7 @@ impl Estimator {
             raised_at: None,
             lowered_at: None,
             knee: None,
+            drain: Drain::default(),
             heard_at: None,
             round_trip: None,
             probe: None,
@@ -166,7 +152,15 @@ impl Estimator {
     /// Returns how many bits a second the way is believed to carry, headers included.
     pub fn target(&self) -> u64 {
         let target = self.target as u64;
-        self.cap.map_or(target, |cap| target.min(cap))
+        self.told.cap().map_or(target, |cap| target.min(cap))
+    }
+
+    /// Returns how many bits a second to send at this moment: the target, and less while a long
+    /// queue drains. For a sender that can follow; what is shown to whom goes by the target, since
+    /// it is not to be changed for a second or two.
+    pub fn allowance(&self) -> u64 {
+        let most = self.drain.most().unwrap_or(f64::INFINITY) as u64;
+        most.max(self.limits.least).min(self.target())
     }
 
     /// Returns the lowest target of the last three seconds: what is to be trusted with something
@@ -178,13 +172,13 @@ impl Estimator {
 
     /// Tells whether a receiver has reported anything yet. Before, the target is only assumed.
     pub fn is_measured(&self) -> bool {
-        self.measured_at.is_some() || self.cap.is_some()
+        self.measured_at.is_some() || self.told.cap().is_some()
     }
 
     /// Tells whether the way has ever shown what it carries, by a queue, by loss or by two bursts
     /// that agree: before, the target is only how far bursts have come.
     pub fn is_settled(&self) -> bool {
-        self.is_settled || self.cap.is_some()
+        self.is_settled || self.told.cap().is_some()
     }
 
     /// Tells whether a queue grows on the way, or did a moment ago.
@@ -197,7 +191,7 @@ impl Estimator {
     /// much as was sent.
     pub fn has_limit(&self, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < LIMIT_FOR;
-        self.cap.is_some() || self.limited_at.is_some_and(is_recent)
+        self.told.cap().is_some() || self.limited_at.is_some_and(is_recent)
     }
 
     /// Returns the time from sending a packet to the report on it, smoothed.
@@ -227,6 +221,7 @@ impl Estimator {
     /// remembered; no other does.
     pub fn handle_sent(&mut self, number: SequenceNumber, bytes: usize, now: Instant) {
         let at_us = self.micros(now);
+        self.told.handle_sent(at_us, bytes);
         let probe = self.probe.as_mut().filter(|probe| probe.is_open());
         let id = probe.map_or(0, |probe| {
             probe.handle_sent(bytes, now);
@@ -239,6 +234,13 @@ impl Estimator {
             self.heard_at = Some(now);
         }
         self.last_sent_us = at_us;
+    }
+
+    /// Notes that a packet without a number goes out `now`, to a receiver that reports none.
+    /// `bytes` are those of [`handle_sent`](Self::handle_sent).
+    pub fn handle_unnumbered(&mut self, bytes: usize, now: Instant) {
+        let at_us = self.micros(now);
+        self.told.handle_sent(at_us, bytes);
     }
 
     /// Takes a receiver's feedback.
@@ -271,21 +273,26 @@ impl Estimator {
             self.next_probe.get_or_insert(now);
         }
         self.note_round_trip(now_us - newest_us);
-        let standing = &mut self.standing;
-        let is_queued = || standing.look();
+        let waits_us = self.standing.look();
+        let is_queued = || waits_us > STANDING_US;
         let verdict = self.loss.handle_feedback(arrived, lost, is_queued, now);
         self.decide(verdict, newest_us, now);
+        self.drain(waits_us, now);
         self.finish_probe(now);
         self.note_low(now);
         self.consider_probe(now);
     }
 
-    /// Takes the receiver's own estimate (REMB), which holds until the next.
+    /// Takes the receiver's own estimate (REMB), which holds until the next. Where nothing else
+    /// tells, it is the target as long as the receiver has found a limit.
     pub fn handle_estimate(&mut self, bitrate: u64, now: Instant) {
-        self.cap = Some(bitrate.max(self.limits.least));
-        if self.measured_at.is_none() {
-            // Nothing else tells, so the word is taken both ways.
-            self.target = (bitrate as f64).min(self.limits.most as f64);
+        let bitrate = bitrate.max(self.limits.least);
+        match self.measured_at {
+            Some(_) => self.told.handle_cap(bitrate),
+            None => {
+                let target = self.told.handle_estimate(bitrate, self.wanted);
+                self.target = (target as f64).min(self.limits.most as f64);
+            }
         }
         self.note_low(now);
     }
@@ -353,7 +360,8 @@ impl Estimator {
         if arrived_us >= last_us {
             self.arrival = Some((time, arrived_us));
         }
-        self.throughput.handle_arrival(arrived_us, sent.bytes);
+        self.throughput
+            .handle_arrival(arrived_us, sent.bytes.into());
         self.delay.handle_packet(sent_us, arrived_us);
         self.standing.handle_packet(sent_us, arrived_us);
         if let Some(probe) = self.probe.as_mut().filter(|probe| probe.id == sent.probe) {
@@ -403,6 +411,17 @@ impl Estimator {
             Usage::Under => self.raised_at = Some(now),
             Usage::Normal if self.may_rise => self.rise(now),
             Usage::Normal => self.raised_at = Some(now),
+        }
+    }
+
+    /// Goes to what gets through as long as a long queue stands.
+    fn drain(&mut self, waits_us: i64, now: Instant) {
+        let carries = self.throughput.over(BUCKETS_DRAIN);
+        if let Some(carries) = self.drain.handle_queue(waits_us, carries)
+            && BETA * carries < self.target
+        {
+            self.knee = Some(carries);
+            self.lower(BETA * carries, now);
         }
     }
 
@@ -519,7 +538,7 @@ impl Estimator {
         self.measured_at.is_some()
             && (self.target() as f64) < self.wanted as f64 * 1.05
             && self.target < self.limits.most as f64
-            && self.cap.is_none_or(|cap| cap as f64 > self.target)
+            && self.told.cap().is_none_or(|cap| cap as f64 > self.target)
     }
 
     fn consider_probe(&mut self, now: Instant) {

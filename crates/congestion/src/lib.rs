@@ -37,14 +37,18 @@
 
 mod arrivals;
 mod delay;
+mod drain;
 mod estimator;
 mod history;
+mod limits;
 mod loss;
 mod probe;
 mod throughput;
+mod told;
 
 pub use arrivals::Arrivals;
-pub use estimator::{Estimator, Limits};
+pub use estimator::Estimator;
+pub use limits::Limits;
 
 #[cfg(test)]
 mod test {

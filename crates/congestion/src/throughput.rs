@@ -14,7 +14,7 @@ pub(crate) struct Throughput {
 }
 
 impl Throughput {
-    pub(crate) fn handle_arrival(&mut self, at_us: i64, bytes: u16) {
+    pub(crate) fn handle_arrival(&mut self, at_us: i64, bytes: usize) {
         let bucket = at_us.div_euclid(BUCKET_US);
         match self.newest {
             None => (self.newest, self.oldest) = (Some(bucket), bucket),
@@ -33,7 +33,7 @@ impl Throughput {
             Some(_) => {}
         }
         let place = &mut self.buckets[index(bucket)];
-        *place = place.saturating_add(bytes.into());
+        *place = place.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// Returns the bits a second that arrived in the last so many buckets of 50 ms, without the

@@ -169,6 +169,8 @@ impl Link {
         if let Some(number) = number {
             estimator.handle_sent(number, bytes, now);
             self.next_number = number.next();
+        } else {
+            estimator.handle_unnumbered(bytes, now);
         }
         if self.refilled_at.is_some() {
             self.budget -= bytes as f64;

@@ -57,8 +57,6 @@ pub struct ExtensionIds {
     pub audio_level: Option<u8>,
     /// `http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01`
     pub transport_cc: Option<u8>,
-    /// `http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time`
-    pub abs_send_time: Option<u8>,
 }
 
 /// A track that a peer sends.

@@ -50,6 +50,8 @@ pub struct Router {
     share_at: Option<Instant>,
     /// Kept for its room.
     demands: Vec<Demand>,
+    /// Who speaks, as sharing out last regarded it; kept for its memory.
+    speakers: Vec<PeerKey>,
     next_tick: Option<Instant>,
     ticks: u64,
 }

@@ -187,7 +187,7 @@ impl Numbering {
             let shared = &self.uplink.0;
             let loss = (self.estimator.loss() * 1000.0).round() as u32;
             shared.loss_permille.store(loss, Ordering::Relaxed);
-            let target = self.estimator.target().max(1);
+            let target = self.estimator.allowance().max(1);
             shared.target_bps.store(target, Ordering::Relaxed);
         }
     }

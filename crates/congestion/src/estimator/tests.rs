@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 const STEP_US: u64 = 1000;
 const PACKET: usize = 1000;
-/// What a bottleneck holds, as home routers do.
-const QUEUE_US: u64 = 300_000;
+/// What a bottleneck holds, as home routers and base stations do.
+const QUEUE_US: u64 = 2_000_000;
 const WAY_US: u64 = 20_000;
 
 /// A sender, a way with a bottleneck, and a receiver, in virtual time.
@@ -95,7 +95,7 @@ impl World {
                 self.send(280, carries);
                 padding = padding.saturating_sub(280);
             }
-            self.owed += media(self.estimator.target()) as f64 * STEP_US as f64 / 8e6;
+            self.owed += media(self.estimator.allowance()) as f64 * STEP_US as f64 / 8e6;
             while self.owed >= PACKET as f64 {
                 self.owed -= PACKET as f64;
                 self.send(PACKET, carries);
@@ -191,6 +191,8 @@ fn a_way_that_narrows_drains_and_one_that_widens_is_used() {
         world.estimator.target()
     );
     world.run(2.0, 1_000_000, greedy(3_500_000));
+    let peak_us = world.queue_us_max;
+    assert!(peak_us > 300_000, "{peak_us}: nothing had to be mended");
     world.queue_us_max = 0;
     world.run(10.0, 1_000_000, greedy(3_500_000));
     assert!(world.queue_us_max < 300_000, "{}", world.queue_us_max);
@@ -285,6 +287,35 @@ fn a_receivers_own_word_is_a_cap() {
     assert!(estimator.is_measured());
 }
 
+#[test]
+fn a_receivers_word_is_a_limit_from_when_it_falls_until_it_is_far_above_what_is_sent() {
+    let (mut estimator, mut now) = (Estimator::new(Limits::default()), start());
+    estimator.set_wanted(2_000_000, now);
+    let mut send = |estimator: &mut Estimator| {
+        // A second of 400 kb/s.
+        for _ in 0..50 {
+            now += Duration::from_millis(20);
+            estimator.handle_unnumbered(1000, now);
+        }
+        now
+    };
+    for (word, target) in [
+        // It begins low and has found no limit.
+        (300_000, 2_500_000),
+        (450_000, 2_500_000),
+        (340_000, 340_000),
+        (450_000, 450_000),
+        // It cannot have seen more.
+        (600_000, 2_500_000),
+        (340_000, 340_000),
+    ] {
+        let now = send(&mut estimator);
+        estimator.handle_estimate(word, now);
+        assert_eq!(estimator.target(), target);
+        assert!(estimator.is_settled(), "what rises is still held back");
+    }
+}
+
 proptest! {
     /// Whatever a receiver says, in whatever order: the target stays within its limits.
     #[test]
@@ -310,6 +341,7 @@ proptest! {
             estimator.handle_timeout(now);
             prop_assert!((50_000..=900_000).contains(&estimator.target()));
             prop_assert!(estimator.target_lowest() <= estimator.target());
+            prop_assert!((50_000..=estimator.target()).contains(&estimator.allowance()));
             prop_assert!(estimator.padding(now) <= 100_000);
         }
     }

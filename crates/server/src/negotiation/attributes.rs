@@ -40,12 +40,13 @@ pub(super) const RED_NAME: &str = "red/48000/2";
 
 /// Asks to be told how much may be sent. The answer is what the sender itself announced: without
 /// any, browsers start every session at 300 kb/s and climb for half a minute until the best
-/// encoding of a simulcast fits.
+/// encoding of a simulcast fits. Of a receiver that does not tell how packets arrive, the promise to
+/// say itself what its way carries.
 pub(super) const ESTIMATE: &str = "goog-remb";
 
 /// Asks to be told how packets arrive. The server does so, and asks it of receivers: its estimate
 /// of what their ways carry is made of that.
-const TRANSPORT_WIDE: &str = "transport-cc";
+pub(super) const TRANSPORT_WIDE: &str = "transport-cc";
 
 /// Asks for lost packets. Agreed upon only together with retransmissions of their own source
 /// (RFC 4588): sealing a packet a second time under its own number is out of the question, and a
@@ -57,7 +58,9 @@ pub(super) const NACK: &str = "nack";
 pub(super) fn feedback(kind: Kind, direction: Direction) -> &'static [&'static str] {
     match (kind, direction) {
         (Kind::Audio, _) => &[TRANSPORT_WIDE],
-        (Kind::Video, Direction::Send) => &[ESTIMATE, TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"],
-        (Kind::Video, _) => &[TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"],
+        (Kind::Video, Direction::Send | Direction::Receive) => {
+            &[ESTIMATE, TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"]
+        }
+        (Kind::Video, Direction::Inactive) => &[TRANSPORT_WIDE, "ccm fir", NACK, "nack pli"],
     }
 }

@@ -9,7 +9,9 @@ use snug_protocol::Variant;
 use snug_rtp::{Mid, Rid};
 use snug_sfu::{Encoding, ExtensionIds, Kind};
 
-use super::attributes::{ESTIMATE, EXTENSIONS, NACK, RED_NAME, codec_name, feedback};
+use super::attributes::{
+    ESTIMATE, EXTENSIONS, NACK, RED_NAME, TRANSPORT_WIDE, codec_name, feedback,
+};
 use super::{MSID_BYTES_MAX, SECTIONS_MAX, TRACKS_PER_PEER_MAX};
 use crate::transport::IceCredentials;
 
@@ -167,10 +169,13 @@ impl Section {
         // (RFC 9143 section 6).
         let in_use = name.port.value != 0 || media.has_attribute("bundle-only");
         let direction = direction(media);
-        let codec = kind
+        let mut codec = kind
             .filter(|_| in_use)
             .and_then(|kind| choose_codec(media, kind, direction));
-        let ssrcs = ssrcs(media);
+        let (ssrcs, extensions) = (ssrcs(media), extensions(media));
+        if let Some(codec) = codec.as_mut().filter(|_| direction == Direction::Receive) {
+            choose_reports(&mut codec.feedback, extensions);
+        }
         Ok(Self {
             mid: mid.to_owned(),
             media: name.media.clone(),
@@ -182,8 +187,7 @@ impl Section {
                 .unwrap_or_else(|| "0".to_owned()),
             codec,
             direction,
-            extensions: extensions(media),
-            stream: stream(media),
+            extensions,
             encodings: encodings(media, &ssrcs),
             ssrcs,
             reduced_size: media.has_attribute("rtcp-rsize"),
@@ -337,6 +341,18 @@ fn choose_codec(media: &MediaDescription, kind: Kind, direction: Direction) -> O
         rtx_payload_type,
         red_payload_type,
     })
+}
+
+/// Leaves a receiver one way of telling what its way carries: how packets arrive, for which they
+/// must be numbered, or else its own estimate.
+fn choose_reports(feedback: &mut Vec<&'static str>, extensions: ExtensionIds) {
+    let is_numbered = feedback.contains(&TRANSPORT_WIDE) && extensions.transport_cc.is_some();
+    let other = if is_numbered {
+        ESTIMATE
+    } else {
+        TRANSPORT_WIDE
+    };
+    feedback.retain(|what| *what != other);
 }
 
 /// Finds one parameter of an `a=fmtp` line.

@@ -206,7 +206,10 @@ fn a_chromium_offer_is_answered_section_by_section() {
     for (section, format) in sections.iter().zip([111, 96, 96]) {
         assert!(section.contains(&format!("a=rtcp-fb:{format} transport-cc\r\n")));
     }
-    assert!(!sections[2].contains("goog-remb"), "nobody listens to it");
+    assert!(
+        !sections[2].contains("goog-remb"),
+        "it tells more than that"
+    );
     assert!(sections[2].contains("a=sendonly") && !sections[2].contains("rid:"));
     assert!(sections[2].contains(&format!("a=msid:{bob} label-7\r\n")));
     assert!(sections[2].contains("a=ssrc-group:FID 70000 70001\r\n"));
@@ -233,6 +236,34 @@ fn a_chromium_offer_is_answered_section_by_section() {
     );
     assert_eq!(subscriptions[0].mid, "2");
     assert_eq!(talks.poll(), None, "nothing is left to agree upon");
+}
+
+/// What a receiver is asked to tell of its way, by what it offers to.
+#[test]
+fn a_receiver_is_asked_for_its_own_estimate_only_where_packets_cannot_be_numbered() {
+    let without = |lines: &[&str]| {
+        let mut offer = chromium(&[(Kind::Video, "0", "recvonly", "")]);
+        for line in lines {
+            assert!(offer.contains(line));
+            offer = offer.replace(line, "");
+        }
+        let mut talks = Talks::new();
+        let bob = peer(2);
+        let want = wanted(7, &bob, Kind::Video);
+        talks.negotiation.want(track(&bob, 1), want);
+        let answer = talks.offer(&offer, &[]).answer.sdp;
+        ["goog-remb", "transport-cc"].map(|what| answer.contains(&format!("a=rtcp-fb:96 {what}")))
+    };
+    let (remb, report) = (
+        "a=rtcp-fb:96 goog-remb\r\n",
+        "a=rtcp-fb:96 transport-cc\r\n",
+    );
+    let number = "a=extmap:3 http://www.ietf.org/id/\
+        draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+    assert_eq!(without(&[]), [false, true]);
+    assert_eq!(without(&[report]), [true, false]);
+    assert_eq!(without(&[number]), [true, false]);
+    assert_eq!(without(&[remb, report]), [false, false]);
 }
 
 #[test]

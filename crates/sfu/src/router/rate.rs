@@ -226,7 +226,9 @@ impl Router {
         for link in self.links.iter_mut().flatten() {
             (link.sound, link.wanted, link.padding_place) = (0, 0, None);
         }
-        let speaking: Vec<PeerKey> = self.speaking().collect();
+        let mut speaking = std::mem::take(&mut self.speakers);
+        speaking.clear();
+        speaking.extend(self.speaking());
         for (index, track) in self.tracks.iter_mut().enumerate() {
             let Some(track) = track else { continue };
             let Some(published) = track.published.as_mut() else {
@@ -264,6 +266,7 @@ impl Router {
                 }
             }
         }
+        self.speakers = speaking;
         let order = |demand: &Demand| {
             (
                 demand.link,

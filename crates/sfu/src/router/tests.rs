@@ -23,7 +23,6 @@ const SENDER_IDS: ExtensionIds = ExtensionIds {
     repaired_rid: Some(11),
     audio_level: Some(1),
     transport_cc: None,
-    abs_send_time: None,
 };
 const RECEIVER_IDS: ExtensionIds = ExtensionIds {
     mid: Some(9),

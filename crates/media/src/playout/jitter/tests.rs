@@ -4,8 +4,11 @@ use std::f64::consts::TAU;
 
 use proptest::prelude::*;
 
+use snug_rtp::NtpTime;
+
 use super::*;
 use crate::opus::{EncoderConfig, PACKET_SAMPLES};
+use crate::playout::{PlayoutClock, TrackClock};
 
 const PACKET: i64 = PACKET_SAMPLES as i64;
 
@@ -404,6 +407,149 @@ fn pulling_never_grows_its_memory() {
         run.pull();
         run.pull();
         assert_eq!(run.buffer.ready.capacity(), capacity);
+    }
+}
+
+/// Ten minutes of a sender whose sound card is fast by so many parts in a million, and whose camera
+/// and wall clock are not. Its packets take 30 ms and up to 4 ms more.
+struct Drift {
+    run: Run,
+    packets: Vec<Vec<u8>>,
+    skew_ppm: i64,
+    clock: PlayoutClock,
+    tracks: [TrackClock; 2],
+    sent: i64,
+    /// What the buffer held after each second, in milliseconds.
+    delays_ms: Vec<u128>,
+    /// How far sound and pictures of one moment were apart, at most.
+    apart_ms_max: u128,
+}
+
+const DRIFT_MS: i64 = 600_000;
+
+impl Drift {
+    fn new(skew_ppm: i64) -> Self {
+        let run = Run::new(JitterConfig::interactive());
+        let mut clock = PlayoutClock::new(run.now);
+        let tracks = [48_000, 90_000].map(|rate| clock.add_track(rate).unwrap());
+        Self {
+            run,
+            packets: packets(100),
+            skew_ppm,
+            clock,
+            tracks,
+            sent: 0,
+            delays_ms: Vec::new(),
+            apart_ms_max: 0,
+        }
+    }
+
+    /// Says what the sound card shows at a moment, in samples since the beginning.
+    fn samples(&self, us: i64) -> i64 {
+        (us + us * self.skew_ppm / 1_000_000) * 48 / 1000
+    }
+
+    /// Says when it showed so many.
+    fn shown_us(&self, samples: i64) -> i64 {
+        let us = samples * 1000 / 48;
+        us - us * self.skew_ppm / 1_000_000
+    }
+
+    fn ntp(us: i64) -> NtpTime {
+        let us = u64::try_from(us).unwrap();
+        NtpTime::from_unix(Duration::from_secs(1_700_000_000) + Duration::from_micros(us))
+    }
+
+    fn sound_time(&self, samples: i64) -> RtpTime {
+        RtpTime(self.run.first_timestamp).wrapping_add(samples as u32)
+    }
+
+    fn picture_time(us: i64) -> RtpTime {
+        RtpTime((us * 9 / 100) as u32)
+    }
+
+    fn play(mut self) -> Self {
+        let start = self.run.now;
+        for now_ms in (0..DRIFT_MS).step_by(10) {
+            let now_us = now_ms * 1000;
+            loop {
+                let jitter_us = self.sent * 7_919 % 4_000;
+                if self.shown_us(self.sent * PACKET) + 30_000 + jitter_us > now_us {
+                    break;
+                }
+                let n = self.sent as usize;
+                let sequence = SequenceNumber(self.run.first_sequence).wrapping_add(n as u16);
+                let timestamp = self.sound_time(self.sent * PACKET);
+                let payload = &self.packets[n % self.packets.len()];
+                self.run
+                    .buffer
+                    .insert(sequence, timestamp, payload, self.run.now);
+                self.clock
+                    .handle_packet(self.tracks[0], timestamp, self.run.now);
+                self.sent += 1;
+            }
+            self.see(now_us);
+            self.run.pull();
+            self.run.out.clear();
+            if now_ms % 1000 == 990 {
+                self.delays_ms.push(self.run.buffer.delay().as_millis());
+            }
+        }
+        assert_eq!(self.run.now, start + Duration::from_millis(DRIFT_MS as u64));
+        self
+    }
+
+    /// Lets a picture and reports come, and compares what is heard and seen now.
+    fn see(&mut self, now_us: i64) {
+        let [sound, pictures] = self.tracks;
+        let taken_us = (now_us - 50_000).max(0);
+        let now = self.run.now;
+        self.clock
+            .handle_packet(pictures, Self::picture_time(taken_us), now);
+        if now_us % 5_000_000 == 0 {
+            let samples = self.sound_time(self.samples(now_us));
+            self.clock.handle_report(sound, Self::ntp(now_us), samples);
+            self.clock
+                .handle_report(pictures, Self::ntp(now_us), Self::picture_time(now_us));
+        }
+        let Some(playhead) = self.run.buffer.playhead() else {
+            return;
+        };
+        self.clock.handle_playout(sound, playhead, now);
+        // Up to the wrap, which the playhead is never half way from.
+        let ahead = self.sound_time(self.sent * PACKET).distance_from(playhead);
+        let heard_us = self.shown_us(self.sent * PACKET - i64::from(ahead));
+        let of_it = Self::picture_time(heard_us.max(0));
+        let seen_at = self.clock.playout_at(pictures, of_it, now).unwrap();
+        let apart = seen_at.max(now).duration_since(seen_at.min(now));
+        if now_us > 1_000_000 {
+            self.apart_ms_max = self.apart_ms_max.max(apart.as_millis());
+        }
+    }
+}
+
+#[test]
+fn sound_cards_that_drift_apart_are_followed_for_ten_minutes() {
+    for skew_ppm in [-100, 100] {
+        let drift = Drift::new(skew_ppm).play();
+        let counters = drift.run.buffer.counters();
+        let (least, most) = (drift.delays_ms.iter().min(), drift.delays_ms.iter().max());
+        println!("{skew_ppm} ppm: {least:?} to {most:?} ms, {counters:?}");
+        println!("sound and pictures: {} ms", drift.apart_ms_max);
+        // Without following, 60 ms would come on top of the 40 of the beginning, or be missing.
+        assert!(
+            drift.delays_ms.iter().all(|ms| *ms <= 75),
+            "{skew_ppm}: {most:?}"
+        );
+        let made_up = counters.concealed_samples + counters.late * PACKET as u64;
+        let all = DRIFT_MS as u64 * 48;
+        assert!(made_up * 1000 < all, "{skew_ppm}: {made_up} of {all}");
+        assert_eq!(counters.restarts, 1, "{skew_ppm}");
+        assert!(
+            drift.apart_ms_max <= 40,
+            "{skew_ppm}: {} ms",
+            drift.apart_ms_max
+        );
     }
 }
 

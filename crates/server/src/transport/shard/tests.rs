@@ -1,6 +1,7 @@
 //! The shard's own rules, driven datagram by datagram without a socket.
 
 mod allocations;
+mod order;
 mod relay;
 
 use super::*;
@@ -13,7 +14,6 @@ use snug_sfu::{ExtensionIds, Kind, Publish, TrackKey};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
 
 const MS: Duration = Duration::from_millis(1);
 
