@@ -188,6 +188,7 @@ impl Section {
             codec,
             direction,
             extensions,
+            stream: stream(media),
             encodings: encodings(media, &ssrcs),
             ssrcs,
             reduced_size: media.has_attribute("rtcp-rsize"),

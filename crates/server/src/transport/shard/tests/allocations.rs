@@ -2,13 +2,11 @@
 //! goes on beside it: sound, reports of arrivals, lost packets sent again, timers.
 
 use super::*;
-use crate::transport::io;
 use crate::transport::srtp::Profile;
 use rtc_crypto::RTCCryptoProvider as _;
 use rtc_crypto::providers::RingProvider;
 use snug_rtp::rtcp::{ArrivalTime, Arrived, Writer};
 use snug_sfu::{Subscribe, View};
-use std::net::UdpSocket;
 
 const SUBSCRIBERS: u32 = 20;
 const PACKETS_PER_FRAME: u16 = 5;
@@ -303,8 +301,8 @@ fn turn(bench: &mut Bench) {
     bench.shard.port.flush();
 }
 
-/// What must have been measured: so many percent of what could have been sent.
-fn judge(bench: &Bench, all: &[Seen], percent: u64, allocations: u64) {
+/// What must have been measured.
+fn judge(bench: &Bench, all: &[Seen], allocations: u64) {
     let router = &bench.shard.rooms[0].as_ref().unwrap().router;
     let counters = *router.counters();
     let sum = |figure: fn(&Seen) -> u64| all.iter().map(figure).sum::<u64>();
@@ -312,11 +310,11 @@ fn judge(bench: &Bench, all: &[Seen], percent: u64, allocations: u64) {
     println!("{pictures} of pictures, {sound} of sound, {counters:?}");
     let all_of = |each: u16| u64::from(FRAMES) * u64::from(each) * (all.len() as u64 - 1);
     assert!(
-        pictures * 100 >= all_of(PACKETS_PER_FRAME) * percent,
+        pictures * 100 >= all_of(PACKETS_PER_FRAME) * 98,
         "{pictures} of pictures"
     );
     assert!(
-        sound * 100 >= all_of(SOUND_PER_FRAME) * percent,
+        sound * 100 >= all_of(SOUND_PER_FRAME) * 98,
         "{sound} of sound"
     );
     let reports = u64::from(FRAMES) * (all.len() as u64 - 1) / 2;
@@ -376,81 +374,7 @@ fn forwarding_allocates_nothing() {
         }
     }
     let seen = seen.lock().unwrap().clone();
-    judge(&bench, &seen, 98, allocations);
-}
-
-/// The same through the system: what reading and sending take is counted as well.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_port_of_the_system_allocates_nothing() {
-    const FEW: u32 = 4;
-    let mut bench = Bench::new();
-    bench.shard.port.io = io::open(Some(Ipv4Addr::LOCALHOST.into()), 0).unwrap();
-    let port = bench.shard.port.io.local_addr().unwrap();
-    let open = |_| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket.connect(port).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        socket
-    };
-    let sockets: Vec<UdpSocket> = (0..=FEW).map(open).collect();
-    for (key, socket) in (0u32..).zip(&sockets) {
-        bench.add(key);
-        let ours = format!("ours{key}");
-        let password = format!("the password of {ours}");
-        let check = stun::tests::binding_request((&ours, "theirs"), &password, true);
-        socket.send(&check).unwrap();
-        read(&mut bench, 1);
-        match key {
-            0 => let_in(&mut bench, key, camera_and_voice(), vec![]),
-            _ => let_in(&mut bench, key, vec![], tile_and_voice()),
-        }
-    }
-    let (mut clients, start) = (Clients::new(FEW), bench.now);
-    let mut seen = vec![Seen::default(); sockets.len()];
-    let (mut allocations, mut buffer) = (0, [0; 2_048]);
-    for frame in 0..FRAMES_BEFORE + FRAMES {
-        let datagrams = clients.turn(frame, bench.now - start, &mut seen[1..]);
-        for (from, bytes) in &datagrams {
-            sockets[*from].send(bytes).unwrap();
-        }
-        let info = allocation_counter::measure(|| read(&mut bench, datagrams.len()));
-        while bench.events.try_recv().is_ok() {}
-        for (socket, seen) in sockets.iter().zip(&mut seen) {
-            while let Ok(len) = socket.recv(&mut buffer) {
-                seen.take(&buffer[..len]);
-            }
-            if frame == FRAMES_BEFORE {
-                (seen.pictures, seen.sound) = (0, 0);
-            }
-        }
-        if frame >= FRAMES_BEFORE {
-            allocations += info.count_total;
-        }
-    }
-    // A computer that is busy looks like a narrow way: pictures wait or are left out meanwhile.
-    judge(&bench, &seen, 50, allocations);
-}
-
-/// Lets the media thread take turns until so many datagrams were read; a turn is four milliseconds
-/// at least.
-#[cfg(target_os = "linux")]
-fn read(bench: &mut Bench, datagrams: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut count = 0;
-    while count < datagrams {
-        assert!(Instant::now() < deadline, "{count} of {datagrams}");
-        let shard = &mut bench.shard;
-        shard.port.io.receive(&mut shard.inbox, 4 * MS).unwrap();
-        count += shard.inbox.len();
-        bench.now = Instant::now();
-        turn(bench);
-    }
-    // For timers, and so that pictures do not come faster than any camera makes them.
-    let shard = &mut bench.shard;
-    shard.port.io.receive(&mut shard.inbox, 4 * MS).unwrap();
-    bench.now = Instant::now();
-    turn(bench);
+    judge(&bench, &seen, allocations);
 }
 
 #[test]
