@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::build::built;
 use crate::process::{cargo, program, run};
-use crate::{apt, build, fixtures, ui};
+use crate::{apt, build, fixtures, npm, ui};
 
 /// Runs the call benchmark; `options` are handed to it as they are.
 pub fn call(options: &[&str]) -> Result<()> {
@@ -29,6 +29,7 @@ pub fn signalling(options: &[&str]) -> Result<()> {
 pub fn media(options: &[&str]) -> Result<()> {
     apt::ensure(&[apt::BUILD, apt::MEDIA, apt::TEST])?;
     fixtures::ensure()?;
+    npm::install_clients()?;
     measure("bench_media", options)
 }
 

@@ -134,6 +134,12 @@ impl Browser {
         })
     }
 
+    /// Lists the browser's processes.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        family::of(self.root)
+    }
+
     /// Stops every process of the browser where it stands: no network peer is told.
     pub fn freeze(&self) {
         family::signal(&family::of(self.root), Signal::STOP);

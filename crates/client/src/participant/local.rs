@@ -33,8 +33,8 @@ const START_MARGIN: Duration = Duration::from_millis(30);
 /// The encodings of a simulcast, in the order of [`RIDS`].
 const VARIANTS: [Variant; RIDS.len()] = [Variant::Low, Variant::Medium, Variant::High];
 
-/// Bits per second that a voice takes with its headers.
-const AUDIO_WIRE_BPS: u32 = 64_000;
+/// Bits per second that a voice takes, said twice and with its headers.
+const AUDIO_WIRE_BPS: u32 = 100_000;
 
 /// Bits per second of a voice.
 const AUDIO_BITRATE_BPS: u32 = 32_000;

@@ -2,9 +2,11 @@
 //!
 //! The same film clip of 1280x720 at the same bitrate through our encoder and through x264
 //! superfast (Debian's ffmpeg), one thread each; then the whole way of a picture from a camera's
-//! buffer to packets, in three layers. Processor time only. Ends with a line for each bar.
+//! buffer to packets, in three layers. Then a call of two beside two tabs of a browser, as a figure
+//! without a bar. Processor time only. Ends with a line for each bar.
 
 mod ours;
+mod pair;
 mod x264;
 
 use std::process::ExitCode;
@@ -43,6 +45,10 @@ fn measure(passes: usize) -> Result<ExitCode> {
             Ok(pass)
         })
         .collect::<Result<_>>()?;
+    let pair::Cost { ours, browser } = pair::measure()?;
+    println!(
+        "a call of two in 720p: {ours:.2} cores with Snug, {browser:.2} in two tabs of Chromium"
+    );
     let of = |figure: fn(&Pass) -> f64| median(passes.iter().map(figure).collect());
     println!();
     Ok(verdict(&[
