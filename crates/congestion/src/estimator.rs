@@ -13,7 +13,7 @@ use crate::drain::Drain;
 use crate::history::{Fate, History, Sent};
 use crate::limits::Limits;
 use crate::loss::{Loss, Verdict};
-use crate::probe::Probe;
+use crate::probe::{Belief, Found, Probe};
 use crate::throughput::Throughput;
 use crate::told::Told;
 use snug_rtp::SequenceNumber;
@@ -44,9 +44,8 @@ const CONGESTED_FOR: Duration = Duration::from_millis(1500);
 const PROBE_INTERVAL: Duration = Duration::from_secs(4);
 /// For so long a limit that was found is one.
 const LIMIT_FOR: Duration = Duration::from_secs(15);
-/// Two bursts agree on a limit that differs by no more than this share. One proves nothing: a
-/// receiver that was busy for a moment looks just like a narrow way.
-const AGREES: f64 = 0.25;
+/// Bursts that may correct what was only assumed.
+const STARTS: u8 = 3;
 /// How long after one that found none, or a limit that is to be found once more.
 const PROBE_NEXT: Duration = Duration::from_millis(150);
 /// How many times the target a burst tries out; at first more, to be done with it soon.
@@ -103,8 +102,8 @@ pub struct Estimator {
     heard_at: Option<Instant>,
     round_trip: Option<Duration>,
     probe: Option<Probe>,
-    /// The limit that the last burst found, in bits a second.
-    probed_limit: Option<f64>,
+    /// What bursts have found so far.
+    found: Found,
     probe_count: u8,
     next_probe: Option<Instant>,
     padded_at: Option<Instant>,
@@ -140,7 +139,7 @@ impl Estimator {
             heard_at: None,
             round_trip: None,
             probe: None,
-            probed_limit: None,
+            found: Found::default(),
             probe_count: 0,
             next_probe: None,
             padded_at: None,
@@ -175,7 +174,7 @@ impl Estimator {
         self.measured_at.is_some() || self.told.cap().is_some()
     }
 
-    /// Tells whether the way has ever shown what it carries, by a queue, by loss or by two bursts
+    /// Tells whether the way has ever shown what it carries, by a queue, by loss or by bursts
     /// that agree: before, the target is only how far bursts have come.
     pub fn is_settled(&self) -> bool {
         self.is_settled || self.told.cap().is_some()
@@ -488,10 +487,11 @@ impl Estimator {
             .knee
             .is_some_and(|knee| (self.target / knee - 1.0).abs() < CLOSE);
         let speed = if is_close { RISE_CLOSE } else { RISE };
-        let limit = self
-            .throughput
-            .over(BUCKETS_UP)
-            .map_or(self.target, |bits| bits as f64 * AHEAD_MAX + 10_000.0);
+        let arrives = self.throughput.over(BUCKETS_UP).map(|bits| bits as f64);
+        let limit = arrives.map_or(self.target, |bits| bits * AHEAD_MAX + 10_000.0);
+        // Nothing that flows shows what is beyond a limit that a burst found.
+        let found = self.found.most();
+        let limit = found.map_or(limit, |found| limit.min(found.max(arrives.unwrap_or(0.0))));
         let target = (self.target * speed.powf(elapsed) + 1000.0 * elapsed).min(limit);
         if target > self.target {
             self.set_target(target);
@@ -506,27 +506,20 @@ impl Estimator {
         self.next_probe = Some(now + PROBE_INTERVAL);
         let Some(result) = result else { return };
         let bitrate = result.bitrate as f64;
-        let is_doubt = !result.is_limit || self.probed_limit.is_none();
-        let is_sure = self.note_probed(result.is_limit.then_some(bitrate));
+        let belief = self.found.handle_burst(result.is_limit.then_some(bitrate));
+        let is_sure = belief == Belief::Limit;
         if is_sure {
             self.limited_at = Some(now);
             self.is_settled = true;
-        } else if is_doubt {
+        } else if belief == Belief::Doubt {
             self.next_probe = Some(now + PROBE_NEXT);
         }
         // Bursts find the truth where the start was only assumed.
-        let is_start = self.probe_count <= 2 && self.lowered_at.is_none();
+        let is_start = self.probe_count <= STARTS && self.lowered_at.is_none();
         if bitrate > self.target || (is_sure && is_start) {
             self.set_target(bitrate);
             self.raised_at = Some(now);
         }
-    }
-
-    /// Takes the limit that a burst found, if any; tells whether it is to be believed.
-    fn note_probed(&mut self, limit: Option<f64>) -> bool {
-        let before = std::mem::replace(&mut self.probed_limit, limit);
-        let agrees = |(new, old): (f64, f64)| (new / old - 1.0).abs() <= AGREES;
-        limit.zip(before).is_some_and(agrees)
     }
 
     fn is_startup(&self, now: Instant) -> bool {
@@ -550,6 +543,7 @@ impl Estimator {
         let most = (self.wanted as f64 * 1.3).min(self.limits.most as f64);
         let times = if self.is_settled { TIMES } else { TIMES_FIRST };
         let bitrate = (self.target * times).min(most).max(self.target * 1.2);
+        let bitrate = self.found.next_bitrate().unwrap_or(bitrate);
         self.probe_count = if self.probe_count >= 200 {
             2
         } else {

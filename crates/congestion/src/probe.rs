@@ -21,6 +21,15 @@ const LIMITED: f64 = 0.9;
 /// What a limit that was found counts for, since something else may need a little.
 const TRUST: f64 = 0.95;
 
+/// So many bursts in a row must agree on a limit, within this share of it, before it is believed: one
+/// that a busy machine sends or reads late looks just like a narrow way.
+const AGREED_MIN: u8 = 3;
+const AGREES: f64 = 0.15;
+/// So many that find limits follow each other at once.
+const DOUBTS_MAX: u8 = 4;
+/// How many times a limit the next one tries that is to find it again: a queue is made soon.
+const TIMES_AGAIN: f64 = 1.35;
+
 /// What a burst has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -28,6 +37,66 @@ pub(crate) struct Finding {
     pub(crate) bitrate: u64,
     /// Whether it carries no more than that.
     pub(crate) is_limit: bool,
+}
+
+/// What is to be thought of a burst, after those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Belief {
+    /// Another one should follow at once: there may be more, or the limit is not certain.
+    Doubt,
+    /// The limit is not certain, and another time will be better.
+    Nothing,
+    /// The way carries so much.
+    Limit,
+}
+
+/// What bursts have found so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    /// The limit that the last one found, in bits a second.
+    limit: Option<f64>,
+    /// How many in a row agree on it.
+    agreed: u8,
+    /// How many in a row found one, since one was believed.
+    doubts: u8,
+}
+
+impl Found {
+    /// Takes the limit that a burst found, if any.
+    pub(crate) fn handle_burst(&mut self, limit: Option<f64>) -> Belief {
+        let before = std::mem::replace(&mut self.limit, limit);
+        let Some(limit) = limit else {
+            *self = Self::default();
+            return Belief::Doubt;
+        };
+        let agrees = before.is_some_and(|before| (limit / before - 1.0).abs() <= AGREES);
+        self.agreed = if agrees {
+            self.agreed.saturating_add(1)
+        } else {
+            1
+        };
+        self.doubts += 1;
+        let belief = match self.agreed >= AGREED_MIN {
+            true => Belief::Limit,
+            false if self.doubts < DOUBTS_MAX => Belief::Doubt,
+            false => Belief::Nothing,
+        };
+        if belief != Belief::Doubt {
+            self.doubts = 0;
+        }
+        belief
+    }
+
+    /// Returns the most that the last burst leaves to hope for, in bits a second.
+    pub(crate) fn most(&self) -> Option<f64> {
+        self.limit.map(|limit| limit / TRUST)
+    }
+
+    /// Returns the rate of a burst that is to find a limit once more.
+    pub(crate) fn next_bitrate(&self) -> Option<f64> {
+        let limit = self.limit.filter(|_| self.doubts > 0)?;
+        Some(limit * TIMES_AGAIN)
+    }
 }
 
 /// One burst.
@@ -206,6 +275,27 @@ mod tests {
             !is_limit && (1_700_000..=3_000_000).contains(&bitrate),
             "{bitrate}"
         );
+    }
+
+    #[test]
+    fn a_limit_is_believed_when_three_in_a_row_agree() {
+        let mut found = Found::default();
+        assert_eq!(found.handle_burst(None), Belief::Doubt);
+        assert_eq!(found.handle_burst(Some(1e6)), Belief::Doubt);
+        assert_eq!(found.next_bitrate(), Some(1.35e6));
+        assert_eq!(found.handle_burst(Some(1.1e6)), Belief::Doubt);
+        assert_eq!(found.handle_burst(Some(1e6)), Belief::Limit);
+        assert_eq!(found.handle_burst(Some(1e6)), Belief::Limit);
+        assert_eq!(found.next_bitrate(), None);
+        // A machine that was busy a moment, and then not.
+        assert_eq!(found.handle_burst(Some(3e5)), Belief::Doubt);
+        assert_eq!(found.handle_burst(None), Belief::Doubt);
+        assert_eq!(found.most(), None);
+        // One that is busy all the time.
+        for limit in [1e6, 2e6, 1e6] {
+            assert_eq!(found.handle_burst(Some(limit)), Belief::Doubt);
+        }
+        assert_eq!(found.handle_burst(Some(2e6)), Belief::Nothing);
     }
 
     #[test]

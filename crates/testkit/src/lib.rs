@@ -23,6 +23,7 @@ pub mod clients;
 pub mod correlate;
 pub mod decode;
 pub mod display;
+pub mod endpoint;
 pub mod fft;
 pub mod fixtures;
 pub mod handshake;

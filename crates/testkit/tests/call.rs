@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use snug_client::{Event, Happening, JoinOptions, Kind, Participant, Stats};
 use snug_media::source::{TestPattern, Tone};
@@ -129,10 +129,30 @@ async fn a_camera_is_sent_in_three_encodings_and_the_best_is_shown() {
     // The others may rest: nobody is shown them.
     let best = camera.encodings[2];
     assert!(best.frames_sent > 15 && !camera.held_back, "{camera:?}");
+    only_the_best_is_sent(&ada).await;
     for participant in [ada, bo] {
         participant.leave().await.unwrap();
     }
     house.server.shutdown().await;
+}
+
+/// Waits until the encodings that nobody is shown stand still for two seconds while the best goes on.
+async fn only_the_best_is_sent(publisher: &Participant) {
+    let sent = || -> Vec<u64> {
+        let published = publisher.stats().published;
+        let camera = published.iter().find(|it| it.kind == Kind::Video).unwrap();
+        camera.encodings.iter().map(|it| it.frames_sent).collect()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = sent();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after = sent();
+        if after[..2] == before[..2] && after[2] > before[2] + 10 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{before:?}, later {after:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,8 +5,9 @@
 //!   again or not, and gets the number of its transmission.
 //! - The estimate is tried out with packets sent again (RFC 4588), which harm nobody: whoever gets
 //!   one has it already and drops it. A burst goes out at once; it is a few packets.
-//! - What it finds is a snapshot that the participant looks at ten times a second; without reports
-//!   of the server there is none, and nothing is held down.
+//! - What it finds is a snapshot that the participant looks at ten times a second; until the way has
+//!   shown what it carries there is none, and nothing is held down: a local network carries all, and a
+//!   thin way pays with its first second.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub(crate) struct Estimate {
 }
 
 impl Uplink {
-    /// Returns what the way carries, once the server has reported anything.
+    /// Returns what the way carries, once it has shown that.
     pub(crate) fn estimate(&self) -> Option<Estimate> {
         let target_bps = self.0.target_bps.load(Ordering::Relaxed);
         let loss = self.0.loss_permille.load(Ordering::Relaxed);
@@ -183,7 +184,7 @@ impl Numbering {
     }
 
     fn tell(&self) {
-        if self.estimator.is_measured() {
+        if self.estimator.is_settled() {
             let shared = &self.uplink.0;
             let loss = (self.estimator.loss() * 1000.0).round() as u32;
             shared.loss_permille.store(loss, Ordering::Relaxed);

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-use super::guest::{Endpoint, Ice, PATIENCE, Part, Remote};
 use super::pin::SERVER_CORE;
 use super::server::{Joined, Server};
+use snug_testkit::endpoint::{Endpoint, Ice, PATIENCE, Part, Remote};
 
 /// Where Debian keeps what Janus loads.
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/janus";

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 use rtc_srtp::context::Context;
 
 use super::batch::Batch;
-use super::guest::{Connected, MID, TWCC, VP8};
 use super::subscriber::{Moment, Subscriber};
+use snug_testkit::endpoint::{Connected, MID, TWCC, VP8};
 
 /// Frames of a sender in a second.
 pub const FRAMES_PER_SECOND: u64 = 30;

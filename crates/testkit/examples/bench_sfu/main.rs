@@ -6,7 +6,6 @@
 
 mod batch;
 mod floor;
-mod guest;
 mod janus;
 mod load;
 mod pin;

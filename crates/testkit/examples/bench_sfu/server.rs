@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::guest::Connected;
+use snug_testkit::endpoint::Connected;
 
 /// Somebody whose media is connected.
 pub struct Joined {

@@ -9,9 +9,9 @@ use snug_testkit::handshake::Identity;
 use snug_testkit::process;
 use snug_testkit::scripted::{Peer, Socket};
 
-use super::guest::{Endpoint, Ice, PATIENCE, Part, Remote};
 use super::pin::SERVER_CORE;
 use super::server::{Joined, Server};
+use snug_testkit::endpoint::{Endpoint, Ice, PATIENCE, Part, Remote};
 
 /// A running server and everybody's signalling.
 pub struct Snug {

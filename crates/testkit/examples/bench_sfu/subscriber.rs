@@ -9,8 +9,8 @@ use snug_rtp::rtcp::Writer;
 use snug_rtp::{Packet, SequenceNumber};
 
 use super::batch::{BATCH, Batch, note_arrivals};
-use super::guest::{Connected, RTX, TWCC, VP8};
 use super::load::{Beat, INDEX_AT, Seen, Span};
+use snug_testkit::endpoint::{Connected, RTX, TWCC, VP8};
 
 /// Of so many packets one is opened and looked into.
 const OPENED_EVERY: u64 = 16;

@@ -102,7 +102,8 @@ impl Message {
         self.bytes[..2] == BINDING.to_be_bytes()
     }
 
-    fn finish(&mut self, password: &str) {
+    /// Signs it with an ICE password and ends it with a fingerprint (RFC 8445 section 7.1.1).
+    pub fn finish(&mut self, password: &str) {
         self.sign(password.as_bytes());
         self.set_len(8);
         let sum = crc32(&self.bytes) ^ 0x5354_554E;

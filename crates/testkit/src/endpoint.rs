@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rand::Rng as _;
-use snug_testkit::handshake::{Carrier, Contexts, Identity, is_dtls};
-use snug_testkit::turn::{Message, USE_CANDIDATE};
 use socket2::SockRef;
+
+use crate::handshake::{Carrier, Contexts, Identity, is_dtls};
+use crate::turn::{Message, USE_CANDIDATE};
 
 /// How long a step of joining may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +30,7 @@ pub const VP8: u8 = 96;
 pub const RTX: u8 = 97;
 
 /// A socket and what it is to be connected by.
+#[derive(Debug)]
 pub struct Endpoint {
     socket: UdpSocket,
     ufrag: String,
@@ -60,11 +62,16 @@ pub struct Remote {
 }
 
 /// A connection that is ready for media.
+#[derive(Debug)]
 pub struct Connected {
     /// Bound and connected; blocking.
     pub socket: UdpSocket,
     /// Its keys.
     pub contexts: Contexts,
+    /// A check of the way, which the other side answers.
+    pub check: Message,
+    /// The other side's ICE password.
+    pub password: String,
 }
 
 /// What a guest does with its one line of pictures.
@@ -78,6 +85,9 @@ pub enum Part {
 
 impl Endpoint {
     /// Opens a socket on an address of this computer.
+    ///
+    /// # Errors
+    /// When it cannot be bound there.
     pub fn open(ip: IpAddr) -> Result<Self> {
         let socket = UdpSocket::bind((ip, 0))?;
         // The system may grant less, which would show as loss.
@@ -95,6 +105,9 @@ impl Endpoint {
 
     /// Writes the session description of one line of VP8. `setup` is `active` in an answer, and
     /// in an offer to a server that would rather be the client.
+    ///
+    /// # Errors
+    /// When the socket has no address.
     pub fn describe(
         &self,
         identity: &Identity,
@@ -133,18 +146,23 @@ impl Endpoint {
     }
 
     /// Checks the one pair, nominates it, and shakes hands as the client.
+    ///
+    /// # Errors
+    /// When the other side does not answer in [`PATIENCE`].
     pub fn connect(mut self, identity: &Identity, remote: &Remote, ice: Ice) -> Result<Connected> {
         self.socket.connect(remote.address)?;
         self.remote = Some(remote.address);
-        self.check(remote, ice)?;
+        let check = self.check(remote, ice)?;
         let contexts = identity.shake(&mut self, FLIGHT_REPEAT, PATIENCE)?;
         Ok(Connected {
             socket: self.socket,
             contexts,
+            check,
+            password: remote.pwd.clone(),
         })
     }
 
-    fn check(&mut self, remote: &Remote, ice: Ice) -> Result<()> {
+    fn check(&mut self, remote: &Remote, ice: Ice) -> Result<Message> {
         let names = (remote.ufrag.as_str(), self.ufrag.as_str());
         let check = Message::check(names, &remote.pwd, true);
         let deadline = Instant::now() + PATIENCE;
@@ -157,7 +175,7 @@ impl Endpoint {
             while let Some(data) = self.take(until.saturating_duration_since(Instant::now()))? {
                 is_answered |= Message::read(&data).is_some_and(|answer| answer.is_success());
                 if is_answered && ice == Ice::Lite {
-                    return Ok(());
+                    return Ok(check);
                 }
             }
             let is_done = match ice {
@@ -166,7 +184,7 @@ impl Endpoint {
                 Ice::Controlling => self.is_nominated,
             };
             if is_done {
-                return Ok(());
+                return Ok(check);
             }
         }
         anyhow::bail!("no check was answered by {}", remote.address)
@@ -196,6 +214,9 @@ impl Endpoint {
 
 impl Remote {
     /// Reads a description; `candidate` stands in it or came apart from it.
+    ///
+    /// # Errors
+    /// When a part is missing.
     pub fn read(sdp: &str, candidate: Option<&str>) -> Result<Self> {
         let value = |name: &str| -> Result<String> {
             let line = sdp.lines().find_map(|line| line.strip_prefix(name));

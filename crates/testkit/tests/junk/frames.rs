@@ -1,105 +1,41 @@
-//! 100,000 frames and media events that were damaged on purpose: nothing panics, memory stays
-//! bounded, and a call in another room notices nothing.
+//! Frames and media events that were damaged on purpose.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use rand::seq::IndexedRandom;
+use anyhow::Result;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use snug_testkit::process::{Event, Join, PATIENCE, Participant, Server, now_ms, track_sum};
+use snug_testkit::lane;
 use snug_testkit::scripted::{Peer, Socket};
-use snug_testkit::{lane, usage};
 use tokio_tungstenite::tungstenite::Message;
 
-const FRAMES: u32 = 100_000;
+use crate::damage::bend;
+use crate::house::{House, frames};
+
+/// So many go before, until everything is as large as it gets.
+const FRAMES_BEFORE: u32 = 20_000;
 const SEED: u64 = 20_260_101;
 /// So many go out before the answers are read away, so that neither side waits for the other.
 const BATCH: u32 = 64;
-/// What junk may cost in memory, whatever it holds.
-const GROWTH_KIB_MAX: u64 = 64 * 1024;
 
 #[test]
 fn a_hundred_thousand_damaged_frames_disturb_nobody() -> Result<()> {
     let _turn = lane::turn();
-    let mut server = Server::start()?;
-    let join = |name| {
-        Join::new(&server.link("quiet"), name)
-            .test_media()
-            .with("--size")
-            .with("320x240")
-    };
-    let (ann, bob) = (join("Ann").start()?, join("Bob").start()?);
-    let (ann_id, bob_id) = (ann.joined()?, bob.joined()?);
-    for kind in ["video", "audio"] {
-        ann.first_frame(&bob_id, kind, PATIENCE)?;
-        bob.first_frame(&ann_id, kind, PATIENCE)?;
-    }
-    let before = ann.statistics_after(now_ms())?;
-    let memory_before_kib = usage::resident_kib(server.program.id())?;
-
-    let started = Instant::now();
-    let sockets = pour(SocketAddr::from(([127, 0, 0, 1], server.port)))?;
-    println!(
-        "{FRAMES} frames over {sockets} sockets in {:?}",
-        started.elapsed()
-    );
-
-    ensure!(
-        server.program.is_running()?,
-        "the server is gone\n{:?}",
-        server.program
-    );
-    let complaints = server.program.complaints();
-    ensure!(
-        !complaints.contains("panicked"),
-        "the server panicked: {complaints}"
-    );
-    let growth_kib = usage::resident_kib(server.program.id())?.saturating_sub(memory_before_kib);
-    ensure!(
-        growth_kib < GROWTH_KIB_MAX,
-        "the server grew by {growth_kib} KiB"
-    );
-    let after = ann.statistics_after(now_ms())?;
-    undisturbed(&ann, &bob_id, &before, &after)?;
-    let health = server.health()?;
-    ensure!(health["rooms"] == 1, "rooms were left behind: {health}");
-    ann.leave()?;
-    bob.leave().map(drop)
-}
-
-/// Checks that both kinds of media came without a stall while the junk was poured.
-fn undisturbed(ann: &Participant, bob: &str, before: &Event, after: &Event) -> Result<()> {
-    let lost = ["peer_reconnecting", "peer_left", "reconnecting"];
-    let events = ann.program.events();
-    let trouble = events
-        .iter()
-        .find(|event| lost.contains(&event.kind.as_str()));
-    ensure!(
-        trouble.is_none(),
-        "the other room was disturbed: {trouble:?}"
-    );
-    let seconds = (after.at_ms - before.at_ms) as f64 / 1000.0;
-    let grown =
-        |kind, figure| track_sum(after, bob, kind, figure) - track_sum(before, bob, kind, figure);
-    // 50 audio packets a second are sent; the server is flooded, so a few may be late.
-    let audio = grown("audio", "packets_received") as f64 / seconds;
-    let lost = grown("audio", "packets_lost");
-    ensure!(
-        audio > 45.0,
-        "only {audio:.1} audio packets a second in the other room"
-    );
-    ensure!(lost < 5, "{lost} audio packets were lost in the other room");
-    Ok(())
+    let mut house = House::open()?;
+    let mut random = StdRng::seed_from_u64(SEED);
+    let address = house.address();
+    pour(address, FRAMES_BEFORE, &mut random)?;
+    house.is_undisturbed_by("frames", || pour(address, frames(), &mut random).map(drop))?;
+    house.close()
 }
 
 /// Sends all damaged frames, on a new socket whenever the server has had enough of one. Returns
 /// how many sockets that took.
-fn pour(server: SocketAddr) -> Result<u32> {
-    let mut random = StdRng::seed_from_u64(SEED);
+fn pour(server: SocketAddr, frames: u32, random: &mut StdRng) -> Result<u32> {
     let (mut sent, mut sockets) = (0, 0);
-    while sent < FRAMES {
+    while sent < frames {
         let mut socket = Socket::connect(server)?;
         if random.random_bool(0.8) {
             // In a room and connected, where media events are understood.
@@ -108,13 +44,13 @@ fn pour(server: SocketAddr) -> Result<u32> {
             socket = peer.socket;
         }
         sockets += 1;
-        while sent < FRAMES && pour_batch(&mut socket, &mut random, &mut sent).is_ok() {}
+        while sent < frames && pour_batch(&mut socket, random, &mut sent, frames).is_ok() {}
     }
     Ok(sockets)
 }
 
-fn pour_batch(socket: &mut Socket, random: &mut StdRng, sent: &mut u32) -> Result<()> {
-    for _ in 0..BATCH.min(FRAMES - *sent) {
+fn pour_batch(socket: &mut Socket, random: &mut StdRng, sent: &mut u32, frames: u32) -> Result<()> {
+    for _ in 0..BATCH.min(frames - *sent) {
         *sent += 1;
         socket.send(damaged(random))?;
     }
@@ -192,26 +128,6 @@ fn strange(random: &mut StdRng) -> Value {
         6 => json!("\u{0}\u{202e}\u{1f408}"),
         7 => json!(vec![0; random.random_range(0..300)]),
         _ => json!(true),
-    }
-}
-
-/// Damages bytes: flips, cuts, doubles or fills.
-fn bend(bytes: &mut Vec<u8>, random: &mut StdRng) {
-    for _ in 0..random.random_range(1..4) {
-        let length = bytes.len();
-        let at = random.random_range(0..=length);
-        match random.random_range(0..4) {
-            0 if at < length => bytes[at] = random.random(),
-            1 => bytes.truncate(at),
-            2 => {
-                let piece = bytes[at..(at + 40).min(length)].to_vec();
-                bytes.splice(at..at, piece);
-            }
-            _ => bytes.insert(
-                at,
-                *b"\"[]{},:\\\r\n0-".choose(random).expect("there are bytes"),
-            ),
-        }
     }
 }
 
