@@ -59,7 +59,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
     add_trial(&root)?;
     let archive = folder.join("initramfs");
     pack(&root, &archive)?;
-    let before = *tally;
+    let before = tally.clone();
     boot(&kernel.join("vmlinuz"), &archive, tally)?;
     let passed = tally.passed - before.passed;
     if tally.failed > before.failed || passed == 0 {

@@ -26,6 +26,7 @@ pub mod display;
 pub mod endpoint;
 pub mod fft;
 pub mod fixtures;
+pub mod guest;
 pub mod handshake;
 pub mod lane;
 pub mod membrane;

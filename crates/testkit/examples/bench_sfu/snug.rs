@@ -1,17 +1,18 @@
 //! Snug's room server as its guests see it.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::json;
 use snug_testkit::handshake::Identity;
 use snug_testkit::process;
 use snug_testkit::scripted::{Peer, Socket};
 
 use super::pin::SERVER_CORE;
 use super::server::{Joined, Server};
-use snug_testkit::endpoint::{Endpoint, Ice, PATIENCE, Part, Remote};
+use snug_testkit::endpoint::{PATIENCE, Part};
+use snug_testkit::guest::Guest;
 
 /// A running server and everybody's signalling.
 pub struct Snug {
@@ -42,38 +43,13 @@ impl Snug {
     }
 
     fn join(&mut self, room: usize, part: Part) -> Result<Joined> {
-        let mut peer = Peer::join(self.address, &format!("load-{room}"))?;
-        let connected = peer.connect("load")?;
-        let id = connected["id"].as_str().context("no id")?.to_owned();
-        let mut tracks = (json!({}), json!({}), json!({}));
-        if let Part::Sends(_) = part {
-            say(&mut peer, "renegotiateTracks", &Value::Null)?;
-            let track = format!("{id}:00000000-0000-4000-8000-000000000001");
-            tracks = (
-                json!({"0": track}),
-                json!({track.clone(): {"active": true}}),
-                json!({track: 1_500_000}),
-            );
-        }
-        peer.hears("offerData", PATIENCE)?;
-        let endpoint = Endpoint::open(self.address.ip())?;
-        let sdp = endpoint.describe(&self.identity, part, "actpass", "0")?;
-        let offered = Instant::now();
-        let data = json!({
-            "sdpOffer": {"type": "offer", "sdp": sdp},
-            "midToTrackId": tracks.0,
-            "trackIdToTrackMetadata": tracks.1,
-            "trackIdToTrackBitrates": tracks.2,
-        });
-        say(&mut peer, "sdpOffer", &data)?;
-        let answer = peer.hears("sdpAnswer", PATIENCE)?;
-        let candidate = peer.hears("candidate", PATIENCE)?;
-        let sdp = answer["sdp"].as_str().context("no SDP")?;
-        let remote = Remote::read(sdp, candidate["candidate"].as_str())?;
-        let connected = endpoint.connect(&self.identity, &remote, Ice::Lite)?;
-        let took = offered.elapsed();
-        self.peers.push(peer);
-        Ok(Joined { connected, took })
+        let room = format!("load-{room}");
+        let guest = Guest::join(self.address, &room, &self.identity, part)?;
+        self.peers.push(guest.peer);
+        Ok(Joined {
+            connected: guest.connected,
+            took: guest.took,
+        })
     }
 }
 
@@ -98,8 +74,4 @@ impl Server for Snug {
         }
         Ok(())
     }
-}
-
-fn say(peer: &mut Peer, kind: &str, data: &Value) -> Result<()> {
-    peer.say(&json!({"type": "custom", "data": {"type": kind, "data": data}}))
 }

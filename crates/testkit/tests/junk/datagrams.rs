@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::{Value, json};
-use snug_testkit::endpoint::{Connected, Endpoint, Ice, MID, PATIENCE, Part, Remote, TWCC, VP8};
+use serde_json::json;
+use snug_testkit::endpoint::{Connected, MID, Part, TWCC, VP8};
+use snug_testkit::guest::Guest;
 use snug_testkit::handshake::{Carrier, Identity};
 use snug_testkit::lane;
 use snug_testkit::scripted::Peer;
@@ -41,32 +42,13 @@ struct Villain {
 
 impl Villain {
     fn join(house: &House) -> Result<Self> {
-        let mut peer = Peer::join(house.address(), "junk")?;
-        let id = peer.connect("junk")?["id"]
-            .as_str()
-            .context("no id")?
-            .to_owned();
-        say(&mut peer, "renegotiateTracks", &Value::Null)?;
-        peer.hears("offerData", PATIENCE)?;
-        let (identity, endpoint) = (Identity::generate()?, Endpoint::open(house.address().ip())?);
-        let track = format!("{id}:00000000-0000-4000-8000-000000000001");
-        let sdp = endpoint.describe(&identity, Part::Sends(SSRC), "actpass", "0")?;
-        let offer = json!({
-            "sdpOffer": {"type": "offer", "sdp": sdp},
-            "midToTrackId": {"0": track},
-            "trackIdToTrackMetadata": {track.clone(): {"active": true}},
-            "trackIdToTrackBitrates": {track: 1_500_000},
-        });
-        say(&mut peer, "sdpOffer", &offer)?;
-        let answer = peer.hears("sdpAnswer", PATIENCE)?;
-        let candidate = peer.hears("candidate", PATIENCE)?;
-        let sdp = answer["sdp"].as_str().context("no SDP")?;
-        let remote = Remote::read(sdp, candidate["candidate"].as_str())?;
+        let (identity, part) = (Identity::generate()?, Part::Sends(SSRC));
+        let guest = Guest::join(house.address(), "junk", &identity, part)?;
         Ok(Self {
-            connected: endpoint.connect(&identity, &remote, Ice::Lite)?,
+            connected: guest.connected,
             random: StdRng::seed_from_u64(SEED),
             sequence: 0,
-            peer,
+            peer: guest.peer,
             heard_at: Instant::now(),
         })
     }
@@ -248,10 +230,6 @@ impl Carrier for Said {
         std::thread::sleep(within);
         Ok(None)
     }
-}
-
-fn say(peer: &mut Peer, kind: &str, data: &Value) -> Result<()> {
-    peer.say(&json!({"type": "custom", "data": {"type": kind, "data": data}}))
 }
 
 #[test]
