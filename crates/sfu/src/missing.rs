@@ -95,6 +95,13 @@ impl Missing {
         false
     }
 
+    /// Notes a packet that was sent again; returns whether it is of use: it was missing, or nobody
+    /// knew yet that it was. Senders probe with their newest packet, which may have been lost.
+    pub(crate) fn handle_repetition(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
+        let is_newest = self.newest.map(|newest| sequence.is_newer_than(newest));
+        is_newest.is_some_and(|is_newest| self.handle_packet(sequence, now) || is_newest)
+    }
+
     /// Stops missing what was sent before the start of a keyframe.
     pub(crate) fn handle_keyframe(&mut self, start: SequenceNumber) {
         self.retain(|hole| hole.sequence.is_newer_than(start));
@@ -193,6 +200,21 @@ mod tests {
         assert!(missing.handle_packet(SequenceNumber(0), start + 12 * MS));
         assert!(!missing.handle_packet(SequenceNumber(0), start + 12 * MS));
         assert_eq!(asked(&mut missing, start + 25 * MS), [1]);
+    }
+
+    #[test]
+    fn a_repetition_of_what_is_not_known_to_be_missing_is_of_use_once() {
+        let (mut missing, start) = (Missing::default(), start());
+        let again = |number, missing: &mut Missing| {
+            missing.handle_repetition(SequenceNumber(number), start)
+        };
+        assert!(!again(1, &mut missing));
+        missing.handle_packet(SequenceNumber(1), start);
+        assert!(!again(1, &mut missing));
+        assert!(again(3, &mut missing));
+        assert!(!again(3, &mut missing));
+        assert_eq!(asked(&mut missing, start + OVERTAKEN), [2]);
+        assert!(again(2, &mut missing));
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub fn repository() -> PathBuf {
         .to_path_buf()
 }
 
+/// Says whether the long forms of tests are wanted: `cargo xtask test --slow`, or `SNUG_SLOW` set.
+#[must_use]
+pub fn is_slow() -> bool {
+    std::env::var_os("SNUG_SLOW").is_some()
+}
+
 /// Keeps the machine to one real-time test, across threads and processes, until dropped.
 ///
 /// Encoding, decoding and measuring in real time cannot share two cores with another such case:

@@ -11,6 +11,8 @@ mod endings;
 mod faults;
 #[path = "browsers/layers.rs"]
 mod layers;
+#[path = "browsers/loss.rs"]
+mod loss;
 #[path = "browsers/rate.rs"]
 mod rate;
 #[path = "browsers/rig.rs"]

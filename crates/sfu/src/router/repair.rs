@@ -116,7 +116,7 @@ impl Router {
         sources.filter_map(|source| source.missing.deadline()).min()
     }
 
-    /// Takes in a retransmission: what it repeats, if that is still missing.
+    /// Takes in a retransmission: what it repeats, if that has not come.
     pub(super) fn handle_retransmission(
         &mut self,
         from: PeerKey,
@@ -130,7 +130,7 @@ impl Router {
         let packet = header.and_then(|header| Packet::from_header(header, packet.bytes()).ok());
         let is_missing = packet.as_ref().is_some_and(|packet| {
             let missing = published.sources.get_mut(source).map(|it| &mut it.missing);
-            missing.is_some_and(|it| it.handle_packet(packet.header().sequence, now))
+            missing.is_some_and(|it| it.handle_repetition(packet.header().sequence, now))
         });
         let Some(packet) = packet.filter(|_| is_missing) else {
             self.counters.retransmission += 1;

@@ -259,6 +259,21 @@ class Participant {
     };
   }
 
+  /** What was received of everybody together so far, as the browser itself counts it. */
+  async received() {
+    const all = await this.stats("inbound-rtp");
+    const sum = (kind, figure) =>
+      all.filter((it) => it.kind === kind).reduce((sum, it) => sum + (it[figure] ?? 0), 0);
+    return {
+      at: performance.now() / 1000,
+      frozen: sum("video", "totalFreezesDuration"),
+      pictures: sum("video", "framesDecoded"),
+      concealed: sum("audio", "concealedSamples"),
+      samples: sum("audio", "totalSamplesReceived"),
+      packets: sum("audio", "packetsReceived"),
+    };
+  }
+
   /** How many bits a second of pictures are sent, headers apart, over so many seconds. */
   async sentRate(seconds) {
     const bytes = async () => {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use snug_testkit::browser::{Browser, Kind};
 use snug_testkit::process::PATIENCE;
 
-use crate::rig::{Guest, Release, scenario};
+use crate::rig::{Guest, Release, STUN_UNANSWERED, scenario};
 
 /// How long Chromium may take to believe that the network bears all three.
 const LAYERS_MAX: Duration = Duration::from_secs(40);
@@ -20,9 +20,6 @@ const FREEZE_MAX: Duration = Duration::from_secs(1);
 
 /// What this release makes of its own flood: it sets what it has read only once.
 const FLOODED: &str = "Failed to set parameters since getParameters() has never been called";
-
-/// What Chromium said now and then in a call of a minute: it also asks the relay as a STUN server.
-const STUN_UNANSWERED: &str = "STUN binding request timed out";
 
 /// Ann sends three sizes, 320, 640 and 1280 wide, and Bob receives her.
 struct Layered<'a> {

@@ -8,7 +8,7 @@ use snug_testkit::cable::Cable;
 use snug_testkit::process::PATIENCE;
 use snug_testkit::profile::Profile;
 
-use crate::rig::{Guest, Release, scenario};
+use crate::rig::{Guest, Release, TWO_CABLES, scenario};
 
 /// What Chromium needs to believe that the network bears all three layers.
 const LAYERS_MAX: Duration = Duration::from_secs(40);
@@ -18,8 +18,6 @@ const RISE_MAX: Duration = Duration::from_secs(20);
 /// The way in kilobits a second: more than all layers, and less than the best.
 const WIDE: u64 = 8000;
 const NARROW: u64 = 1000;
-/// What Chromium says of a computer with two cables, one of which does not lead to a relay.
-const TWO_CABLES: &str = "Address not associated with the desired network interface";
 /// How long the estimate may take to settle.
 const SETTLED: Duration = Duration::from_secs(8);
 

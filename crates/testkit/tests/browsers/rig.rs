@@ -28,6 +28,12 @@ pub const RELAY_ENDED: &str = r#""type":"icecandidateerror","errorCode":401"#;
 /// ever asked for, two in each negotiation, and the server keeps eight.
 pub const RETIRED_RELAY: &str = r#""type":"icecandidateerror","errorCode":701"#;
 
+/// What Chromium said now and then in a call of a minute: it also asks the relay as a STUN server.
+pub const STUN_UNANSWERED: &str = "STUN binding request timed out";
+
+/// What Chromium says of a computer with two cables, one of which does not lead to a relay.
+pub const TWO_CABLES: &str = "Address not associated with the desired network interface";
+
 /// Which client a guest has: a release of `phoenix` and one of what speaks media events.
 #[derive(Debug, Clone, Copy)]
 pub struct Release {
@@ -105,6 +111,11 @@ impl Rig {
     /// Starts a browser on the guests' computer.
     pub fn browser(&self, kind: Kind) -> Result<Browser> {
         Browser::start(kind, &self.guests.namespace)
+    }
+
+    /// Starts a browser on the server's computer, whose every way to the server is a good one.
+    pub fn browser_beside_server(&self, kind: Kind) -> Result<Browser> {
+        Browser::start(kind, &self.host.namespace)
     }
 
     /// Says the link of a room for a program of ours on the guests' computer.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use snug_testkit::lane;
 use snug_testkit::process::{Event, Join, PATIENCE, Participant, Server, now_ms, track_sum};
 use snug_testkit::usage;
 
@@ -14,10 +15,7 @@ const GROWTH_KIB_MAX: u64 = 5 * 1000;
 
 /// How much of a kind is poured.
 pub fn frames() -> u32 {
-    match std::env::var_os("SNUG_SLOW") {
-        Some(_) => FRAMES_SLOW,
-        None => FRAMES,
-    }
+    if lane::is_slow() { FRAMES_SLOW } else { FRAMES }
 }
 
 /// The server, and the two of the call.
