@@ -85,7 +85,17 @@ impl Cable {
 
     /// Makes another network of it, whose time begins now. What is under way arrives.
     pub fn change(&self, profile: Profile) {
-        let since = Instant::now();
+        self.change_to(profile, Duration::ZERO);
+    }
+
+    /// Makes another network of it, as that is after so much of its time. What is under way
+    /// arrives.
+    ///
+    /// # Panics
+    /// When the machine has not run for so long.
+    pub fn change_to(&self, profile: Profile, elapsed: Duration) {
+        let since = Instant::now().checked_sub(elapsed);
+        let since = since.expect("profiles last minutes, machines days");
         self.network.send_modify(|network| {
             (network.profile, network.since) = (profile, since);
         });

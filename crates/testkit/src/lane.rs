@@ -1,6 +1,7 @@
 //! Where tests run: the repository, and one lane at a time for those that need the whole machine.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Says where the repository's root is.
@@ -18,6 +19,12 @@ pub fn repository() -> PathBuf {
 #[must_use]
 pub fn is_slow() -> bool {
     std::env::var_os("SNUG_SLOW").is_some()
+}
+
+/// Lists the seeds of a test that meets chance: one, and three in the long form.
+#[must_use]
+pub fn seeds(first: u64) -> Range<u64> {
+    first..first + if is_slow() { 3 } else { 1 }
 }
 
 /// Keeps the machine to one real-time test, across threads and processes, until dropped.

@@ -149,6 +149,21 @@ describe("tiles", () => {
     expect(screen.getByRole("button", { name: "Page 2 of 3" }).getAttribute("aria-current")).toBe("page");
   });
 
+  test("whoever's picture the network does not carry is said to have none; who has no camera on is not", async () => {
+    const words = "Picture off: the network is too slow for it";
+    const held = { is_held_back: true };
+    const off = { ...tomas, ...held, tile: null };
+    const { say } = await showRoom(inRoom([{ ...mara, ...held }, off, myself(held)]));
+    for (const id of [mara.id, "me"]) {
+      expect(tileOf(id).dataset["heldBack"]).toBe("true");
+      expect(within(tileOf(id)).getByText(words)).toBeTruthy();
+    }
+    expect(tileOf(tomas.id).dataset["heldBack"]).toBe("false");
+    expect(within(tileOf(tomas.id)).queryByText(words)).toBeNull();
+    await say({ stage: inRoom([mara, tomas, myself()]).stage });
+    expect(screen.queryByText(words)).toBeNull();
+  });
+
   test("what a drawer or a sheet covers in a small window is not watched", async () => {
     const { app, environment } = await showRoom(four);
     await environment.open();

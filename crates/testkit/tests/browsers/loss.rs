@@ -127,14 +127,9 @@ fn call(seed: u64, run: impl FnOnce(&Pair<'_>) -> Result<()>) -> Result<()> {
     })
 }
 
-/// Seeds: one, and three in the long form.
-fn seeds(first: u64) -> std::ops::Range<u64> {
-    first..first + if lane::is_slow() { 3 } else { 1 }
-}
-
 #[test]
 fn a_lossy_way_is_mended_for_chromium_and_a_blackout_leaves_no_trace() -> Result<()> {
-    for seed in seeds(31) {
+    for seed in lane::seeds(31) {
         call(seed, |pair| {
             for judged in pair.under(Profile::P4(10))? {
                 ensure!(judged.frozen < 0.02 && judged.pictures > 12.0, "{judged:?}");
@@ -160,7 +155,7 @@ fn a_lossy_way_is_mended_for_chromium_and_a_blackout_leaves_no_trace() -> Result
 
 #[test]
 fn the_sound_of_chromium_never_starves_while_the_way_narrows() -> Result<()> {
-    for seed in seeds(34) {
+    for seed in lane::seeds(34) {
         call(seed, |pair| {
             // As P6, in less time for each.
             for kilobits in [2000, 1000, 500, 250] {

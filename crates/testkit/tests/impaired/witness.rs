@@ -55,24 +55,25 @@ fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
 }
 
 impl Witness {
-    /// Joins from `place`, with a film and a voice.
+    /// Joins from `place`, with a film and a voice if there are any; `folder` is for what it keeps.
     pub fn join(
         place: &Namespace,
         link: &str,
         name: &str,
-        film: &Path,
-        voice: &Path,
+        folder: &Path,
+        media: Option<(&Path, &Path)>,
     ) -> Result<Self> {
         let notes = Arc::new(Mutex::new(Notes::default()));
         let link: Link = link.parse()?;
-        let folder = film.parent().context("the film lies in a folder")?;
         let mut options = JoinOptions::new(
             link,
             DisplayName::parse(name)?,
             folder.join(format!("{name}.known_hosts")),
         );
-        options.video = Some(Box::new(Y4mFile::open(film)?));
-        options.audio = Some(Box::new(WavFile::open(voice)?));
+        if let Some((film, voice)) = media {
+            options.video = Some(Box::new(Y4mFile::open(film)?));
+            options.audio = Some(Box::new(WavFile::open(voice)?));
+        }
         options.pictures = Some(Arc::new(Eye(Arc::clone(&notes))));
         options.sound = Some(Box::new(Ear(Arc::clone(&notes))));
         let (end, ended) = oneshot::channel();
@@ -110,6 +111,13 @@ impl Witness {
         *lock(&self.notes) = Notes::default();
         std::thread::sleep(during);
         std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// Says whether a picture of one's own is held back, by the latest statistics.
+    pub fn is_held_back(&self) -> bool {
+        let notes = lock(&self.notes);
+        let latest = notes.told.last();
+        latest.is_some_and(|stats| stats.published.iter().any(|track| track.held_back))
     }
 
     /// Leaves the room.
@@ -152,6 +160,13 @@ impl Notes {
         let (first, last) = (self.told.first(), self.told.last());
         let ends = first.zip(last);
         ends.map_or(0, |(first, last)| sum(last).saturating_sub(sum(first)))
+    }
+
+    /// Pictures shown a second, while any were.
+    pub fn pictures_a_second(&self) -> f64 {
+        let ends = self.shown.first().zip(self.shown.last());
+        let lasted = ends.map_or(0.0, |(first, last)| (*last - *first).as_secs_f64());
+        self.shown.len().saturating_sub(1) as f64 / lasted.max(1.0)
     }
 
     /// The share of time in which the picture froze, by the W3C's definition: an interval longer
