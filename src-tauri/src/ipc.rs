@@ -116,6 +116,8 @@ pub struct Person {
     pub picture_size: Option<(u32, u32)>,
     /// Their microphone.
     pub microphone: MicrophoneState,
+    /// They came by a browser, without Snug: they can pin no key, and have fewer controls.
+    pub is_in_browser: bool,
     /// They fell silent; their place is held.
     pub is_reconnecting: bool,
     /// Their camera is on, but the network carries no more than sound: ours from the room, or,

@@ -6,6 +6,8 @@ import "./styles/base.css";
 import PageRoot from "./App.svelte";
 import { native } from "./ipc/native";
 import { App } from "./state/app.svelte";
+import { TileClient } from "./tiles/client";
+import { browserEnvironment } from "./tiles/environment";
 import { keepTheme } from "./theme";
 
 const target = document.getElementById("app");
@@ -17,4 +19,5 @@ const onappearance = keepTheme(
   window.matchMedia("(prefers-color-scheme: light)"),
   window.localStorage,
 );
-mount(PageRoot, { target, props: { app: new App(native), onappearance } });
+const tiles = new TileClient(browserEnvironment(() => native.openTiles()));
+mount(PageRoot, { target, props: { app: new App(native, tiles), onappearance } });

@@ -3,6 +3,7 @@ import type { Backend } from "../src/ipc/backend";
 import type { Snapshot } from "../src/ipc/types";
 
 export class MemoryBackend {
+  readonly kind: Backend["kind"] = "native";
   /** Every request with its arguments, in order. */
   readonly requests: (readonly [string, ...unknown[]])[] = [];
   /** What the next requests are refused with. */

@@ -9,16 +9,11 @@ use crate::npm;
 use crate::process::{cargo, repository, run, tee};
 use crate::tally::Tally;
 
-/// Builds `ui/dist`, which the app's build embeds.
+/// Builds `ui/dist`, which the app's build embeds, and `ui/dist-guest`, the page for browsers that
+/// every server embeds.
 pub fn build() -> Result<()> {
     npm::install(&folder())?;
-    run(&mut npm(&[
-        "run",
-        "--silent",
-        "build",
-        "--",
-        "--logLevel=warn",
-    ]))
+    run(&mut npm(&["run", "--silent", "build"]))
 }
 
 /// Writes `ui/src/ipc/types.ts` again from the program's types: the test that compares the two

@@ -19,11 +19,13 @@ mod control;
 mod exit;
 mod join;
 mod logging;
+mod pages;
 pub mod redaction;
 mod serve;
 mod source;
 
 pub use exit::{Exit, Failure};
+pub use pages::PAGES;
 pub use serve::stop_asked;
 
 use args::Command;

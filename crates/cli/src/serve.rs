@@ -6,6 +6,7 @@ use snug_server::{Config, RoomPolicy, Server, TlsFiles};
 
 use crate::args::{Rooms, ServeArguments, data_dir};
 use crate::exit::{Exit, Failure};
+use crate::pages::PAGES;
 
 /// Hosts rooms until SIGINT or SIGTERM, then tells everyone and ends.
 pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
@@ -26,8 +27,12 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
             .tls_cert
             .zip(arguments.tls_key)
             .map(|(certificate, key)| TlsFiles { certificate, key }),
+        pages: PAGES,
         ..Config::default()
     };
+    if PAGES.is_empty() {
+        tracing::info!("this build holds no page for browsers: build ui/ first, then this program");
+    }
     let server = Server::start(config).await.map_err(failure)?;
     announce_ready(&server)?;
     let ended = until_ended(stop_asked(), server.failed()).await;

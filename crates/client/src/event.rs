@@ -36,6 +36,11 @@ pub enum Happening {
         /// Their name, perhaps empty.
         name: String,
     },
+    /// Somebody came without Snug, as browsers do.
+    PeerInBrowser {
+        /// Who.
+        peer_id: PeerId,
+    },
     /// Somebody changed their name.
     PeerRenamed {
         /// Who.

@@ -319,6 +319,15 @@ impl Session {
         }
     }
 
+    /// Takes what the room says about who came without Snug.
+    pub(crate) fn handle_in_browser(&mut self, ids: &[PeerId]) {
+        for id in ids {
+            if !self.roster.set_in_browser(id, &mut self.outputs) {
+                self.nonsense += 1;
+            }
+        }
+    }
+
     /// Takes the offer that [`Output::Offer`] asked for: its text, and the media sections of our
     /// own tracks in it.
     pub(crate) fn handle_offer(

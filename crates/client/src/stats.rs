@@ -49,6 +49,8 @@ pub struct PeerStats {
     pub name: String,
     /// Whether they are heard.
     pub state: PeerState,
+    /// Whether they came without Snug, as browsers do.
+    pub is_in_browser: bool,
     /// Their tracks.
     pub tracks: Vec<TrackStats>,
 }

@@ -218,6 +218,7 @@ impl Subscriber {
             peer_id: id.clone(),
             name: peer.name.clone(),
             state: peer.state,
+            is_in_browser: peer.is_in_browser,
             tracks: peer.tracks().map(track).collect(),
         });
         Stats {

@@ -38,6 +38,12 @@ pub enum SnugEvent {
         /// The tracks.
         track_ids: Vec<TrackId>,
     },
+    /// To a receiver: others here who came without Snug, as browsers do. It is said of each once,
+    /// after the room said that they are here.
+    InBrowser {
+        /// Who.
+        endpoint_ids: Vec<PeerId>,
+    },
     /// Something of a newer version: ignore it.
     Unknown,
 }
@@ -73,6 +79,9 @@ enum Wire {
     PausedTracks {
         track_ids: Vec<TrackId>,
     },
+    InBrowser {
+        endpoint_ids: Vec<PeerId>,
+    },
 }
 
 impl SnugEvent {
@@ -90,6 +99,7 @@ impl SnugEvent {
             },
             Ok(Wire::TileHeights { heights }) => Self::TileHeights { heights },
             Ok(Wire::PausedTracks { track_ids }) => Self::PausedTracks { track_ids },
+            Ok(Wire::InBrowser { endpoint_ids }) => Self::InBrowser { endpoint_ids },
             Err(_) => Self::Unknown,
         }
     }
@@ -109,6 +119,9 @@ impl SnugEvent {
             Self::TileHeights { heights } => json!({"type": "tileHeights", "heights": heights}),
             Self::PausedTracks { track_ids } => {
                 json!({"type": "pausedTracks", "trackIds": track_ids})
+            }
+            Self::InBrowser { endpoint_ids } => {
+                json!({"type": "inBrowser", "endpointIds": endpoint_ids})
             }
             Self::Unknown => json!({"type": "unknown"}),
         }
@@ -146,6 +159,9 @@ mod tests {
             SnugEvent::TileHeights { heights },
             SnugEvent::PausedTracks {
                 track_ids: vec![track("p:b")],
+            },
+            SnugEvent::InBrowser {
+                endpoint_ids: vec![PeerId::from_random([2; 16])],
             },
         ];
         for event in &events {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use snug_room::{PEERS_MAX, ROOMS_MAX, RoomPolicy};
 
+use crate::PageFile;
+
 /// The port that Snug uses unless told otherwise: SNUG on a telephone keypad.
 pub const PORT: u16 = 7684;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub announce: Vec<String>,
     /// A certificate of an authority that browsers know, in place of our own.
     pub tls: Option<TlsFiles>,
+    /// The page by which browsers take part; none means that this server has none to give.
+    pub pages: &'static [PageFile],
 }
 
 /// Where an issued certificate and its key lie, both PEM.
@@ -56,6 +60,7 @@ impl Default for Config {
             allow_origins: Vec::new(),
             announce: Vec::new(),
             tls: None,
+            pages: &[],
         }
     }
 }

@@ -15,13 +15,13 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap};
-use hyper::{StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 use serde::Serialize;
 
-use crate::OriginRules;
 use crate::listener::Peer;
 use crate::origin::is_native_socket;
-use crate::socket::{Application, SocketOptions, upgrade};
+use crate::socket::{Application, ConnectionInfo, SocketOptions, upgrade};
+use crate::{OriginRules, pages};
 
 /// Bounds the path and query of a request, as the servers under Phoenix do.
 const URL_BYTES_MAX: usize = 8_000;
@@ -66,7 +66,7 @@ where
 /// Puts the answer to unknown paths and all checks around `routes`.
 pub fn site(gate: Gate, routes: Router) -> Router {
     routes
-        .fallback(async || (StatusCode::NOT_FOUND, "Not Found"))
+        .fallback(async || pages::missing())
         .layer(middleware::from_fn_with_state(gate, check))
 }
 
@@ -116,8 +116,7 @@ impl Gate {
         };
         let is_near = peer.info.remote.ip().is_loopback();
         if !peer.info.secure && !is_near && !self.allow_plain {
-            let text = "This Snug server answers over https and wss only.\n";
-            return Some((StatusCode::FORBIDDEN, text).into_response());
+            return Some(self.refuse_plain(request, &peer.info));
         }
         match host_of(request.uri(), request.headers()) {
             None => Some(StatusCode::BAD_REQUEST.into_response()),
@@ -128,6 +127,22 @@ impl Gate {
                 Some(StatusCode::FORBIDDEN.into_response())
             }
             Some(_) => None,
+        }
+    }
+
+    /// Answers who came by plain http from another computer: a person at a page's address is sent
+    /// to the same by https, everybody else is told.
+    fn refuse_plain(&self, request: &Request, connection: &ConnectionInfo) -> Response {
+        let path = request.uri().path();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let host = host_of(request.uri(), request.headers())
+            .filter(|host| self.origins.host_is_ours(host, connection));
+        match host {
+            Some(host) if reads && pages::is_page(path) => pages::to_https(host, path),
+            _ => {
+                let text = "This Snug server answers over https and wss only.\n";
+                (StatusCode::FORBIDDEN, text).into_response()
+            }
         }
     }
 }
@@ -165,9 +180,20 @@ mod tests {
     const LOOPBACK: &str = "127.0.0.1:7684";
 
     fn status(local: &str, secure: bool, allow_plain: bool, head: &[(&str, &str)]) -> u16 {
+        let request = Request::get("/socket/websocket?vsn=2.0.0");
+        let refusal = refusal_of(request, local, secure, allow_plain, head);
+        refusal.map_or(200, |refusal| refusal.status().as_u16())
+    }
+
+    fn refusal_of(
+        mut request: hyper::http::request::Builder,
+        local: &str,
+        secure: bool,
+        allow_plain: bool,
+        head: &[(&str, &str)],
+    ) -> Option<Response> {
         let local: SocketAddr = local.parse().unwrap();
         let origins = Arc::new(OriginRules::new(&Config::default(), "desk").unwrap());
-        let mut request = Request::get("/socket/websocket?vsn=2.0.0");
         for (name, value) in head {
             request = request.header(*name, *value);
         }
@@ -178,12 +204,34 @@ mod tests {
             secure,
         };
         request.extensions_mut().insert(Peer::of(info));
-        let refusal = Gate {
+        Gate {
             origins,
             allow_plain,
         }
-        .refusal(&request);
-        refusal.map_or(200, |refusal| refusal.status().as_u16())
+        .refusal(&request)
+    }
+
+    #[test]
+    fn a_page_that_is_opened_by_plain_http_is_offered_by_https_and_nothing_else_is() {
+        let opened = |path: &str, host: &str| {
+            let refusal = refusal_of(Request::get(path), LAN, false, false, &[("host", host)]);
+            let refusal = refusal.expect("it is refused");
+            let place = refusal.headers().get(header::LOCATION);
+            let place = place.map(|place| place.to_str().unwrap().to_owned());
+            (refusal.status().as_u16(), place)
+        };
+        let place = |path: &str| (307, Some(format!("https://{LAN}{path}")));
+        assert_eq!(opened("/", LAN), place("/"));
+        assert_eq!(opened("/room/a%20b?c", LAN), place("/room/a%20b"));
+        assert_eq!(opened("/socket/websocket", LAN), (403, None));
+        assert_eq!(opened("/room/a", "evil.example"), (403, None));
+        let post = Request::post("/room/a");
+        let told = refusal_of(post, LAN, false, false, &[("host", LAN)]).expect("a refusal");
+        assert_eq!(told.status(), 403);
+        let near = [("host", LOOPBACK)];
+        assert!(refusal_of(Request::get("/"), LOOPBACK, false, false, &near).is_none());
+        let allowed = refusal_of(Request::get("/"), LAN, false, true, &[("host", LAN)]);
+        assert!(allowed.is_none(), "behind a proxy that speaks https");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::socket::SocketOptions;
 use crate::stats::StatsTask;
 use crate::transport::{self, Transport, TransportConfig, TransportHandle};
 use crate::turn_servers::TurnServers;
-use crate::{Config, Counters, Error, Identity, OriginRules, machine_name, tls};
+use crate::{Config, Counters, Error, Identity, OriginRules, machine_name, pages, tls};
 
 /// Where sockets of rooms are served, as in every Phoenix application.
 const SOCKET_PATH: &str = "/socket";
@@ -81,7 +81,8 @@ impl Server {
         let options = SocketOptions::default();
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
             .merge(health_of(rooms.clone(), transport.handle()))
-            .merge(metrics_of(rooms.clone(), doors, media));
+            .merge(metrics_of(rooms.clone(), doors, media))
+            .merge(pages::routes(config.pages));
         let gate = Gate {
             origins,
             allow_plain: config.allow_plain_ws,

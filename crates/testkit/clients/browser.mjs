@@ -6,7 +6,11 @@
 // `{"id":3,"do":"close","page":"Ann"}`, `{"id":4,"do":"crash","page":"Ann"}`. Each is answered by
 // `{"type":"answer","id":1,"value":...}` or with an `error`. What a page complains of is told as
 // `{"type":"complaint","page":"Ann","text":"..."}`. Its pages come from the first of the ports that
-// is free. It ends when its input does.
+// is free; one that is opened with an `address` (and `width`, `height`) is a server's own, accepts
+// any certificate, as a person does after the browser's warning, and tells what it asks for as
+// `{"type":"request","page":"Ann","url":"..."}`. Such a page is used as people use it, by
+// `{"do":"click","at":SELECTOR}` and `{"do":"type","at":SELECTOR,"text":"..."}`, and drawn into a
+// file by `{"do":"draw","path":"..."}`. It ends when its input does.
 
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -66,7 +70,7 @@ async function serve() {
 }
 
 function launch() {
-  const common = { executablePath, headless: true, protocolTimeout: 0 };
+  const common = { executablePath, headless: true, protocolTimeout: 0, acceptInsecureCerts: true };
   return kind === "firefox"
     ? puppeteer.launch({ ...common, browser: "firefox", extraPrefsFirefox: FIREFOX })
     : puppeteer.launch({ ...common, pipe: true, args: CHROMIUM });
@@ -74,7 +78,7 @@ function launch() {
 
 const pages = new Map();
 
-async function open(name) {
+async function open(name, own) {
   // A context each: a window, a process and a storage of its own.
   const context = await browser.createBrowserContext();
   const page = await context.newPage({ type: "window" });
@@ -87,7 +91,35 @@ async function open(name) {
       complain(`${message.type()}: ${message.text()}`);
     }
   });
-  await page.goto(address);
+  if (own.address === undefined) {
+    await page.goto(address);
+    return;
+  }
+  page.on("request", (request) => tell({ type: "request", page: name, url: request.url() }));
+  await page.evaluateOnNewDocument(sayEventsInWords);
+  await page.setViewport({ width: own.width, height: own.height });
+  await page.goto(own.address);
+}
+
+/** Runs in a server's own page before its scripts: a log shows nothing of the events in what it says. */
+function sayEventsInWords() {
+  for (const level of ["warn", "error"]) {
+    const say = console[level].bind(console);
+    const inWords = (word) => {
+      if (!(word instanceof Event)) return word;
+      const { type, errorCode, errorText, address, url } = word;
+      return `event ${JSON.stringify({ type, errorCode, errorText, address, url })}`;
+    };
+    console[level] = (...words) => say(...words.map(inWords));
+  }
+}
+
+/** Uses a page as a person does. */
+async function use(page, { do: what, at, text, path, width, height }) {
+  if (what === "click") return page.locator(at).click();
+  if (what === "type") return page.locator(at).fill(text);
+  if (what === "size") return page.setViewport({ width, height });
+  await page.screenshot({ path });
 }
 
 async function close(name) {
@@ -103,11 +135,13 @@ async function crash(name) {
   });
 }
 
-async function obey({ do: what, page, script: text }) {
-  if (what === "open") return open(page);
+async function obey(command) {
+  const { do: what, page, script: text } = command;
+  if (what === "open") return open(page, command);
   if (!pages.has(page)) throw new Error(`there is no page ${page}`);
   if (what === "close") return close(page);
   if (what === "crash") return crash(page);
+  if (["click", "type", "size", "draw"].includes(what)) return use(pages.get(page), command);
   if (what === "run") return pages.get(page).evaluate(text);
   throw new Error(`${what} is not known here`);
 }

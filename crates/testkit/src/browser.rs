@@ -6,6 +6,7 @@
 //! browser, its helpers and its profile are gone when the handle is.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ChildStdin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,6 +133,33 @@ impl Browser {
             browser: self,
             name: name.to_owned(),
         })
+    }
+
+    /// Opens a server's own page, in a window of that size, as a person does who goes on after the
+    /// browser's warning about a certificate that it does not know.
+    ///
+    /// # Errors
+    /// When the browser does not.
+    pub fn visit(&self, name: &str, address: &str, size: (u32, u32)) -> Result<Page<'_>> {
+        let (width, height) = size;
+        let command = json!({
+            "do": "open", "page": name, "address": address, "width": width, "height": height,
+        });
+        self.ask(command, START_MAX)?;
+        Ok(Page {
+            browser: self,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Lists the addresses that a page opened by [`Browser::visit`] asked for.
+    #[must_use]
+    pub fn requests(&self, page: &str) -> Vec<String> {
+        let events = self.program.events();
+        let own = events.iter().filter(|event| event.kind == "request");
+        own.filter(|event| event.text("page") == page)
+            .map(|event| event.text("url").to_owned())
+            .collect()
     }
 
     /// Lists the browser's processes.
@@ -273,6 +301,44 @@ impl Page<'_> {
             return Err(self.failure(&format!("no {what} within {within:?}: {expression}")));
         }
         Ok(value)
+    }
+
+    /// Clicks on what a selector names, once it can be clicked.
+    ///
+    /// # Errors
+    /// When there is no such thing.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        self.using(json!({ "do": "click", "at": selector }))
+    }
+
+    /// Types into the field that a selector names, in place of what stands there.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        self.using(json!({ "do": "type", "at": selector, "text": text }))
+    }
+
+    /// Gives the page's window another size.
+    ///
+    /// # Errors
+    /// When the browser does not.
+    pub fn resize(&self, (width, height): (u32, u32)) -> Result<()> {
+        self.using(json!({ "do": "size", "width": width, "height": height }))
+    }
+
+    /// Draws what the window shows into a PNG file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn draw(&self, file: &Path) -> Result<()> {
+        self.using(json!({ "do": "draw", "path": file }))
+    }
+
+    fn using(&self, mut command: Value) -> Result<()> {
+        command["page"] = json!(self.name);
+        let used = self.browser.ask(command.clone(), SCRIPT_MAX).map(drop);
+        used.with_context(|| format!("in the page of {}: {command}", self.name))
     }
 
     /// Makes an error that carries what the page knows.

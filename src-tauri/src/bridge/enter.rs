@@ -83,6 +83,7 @@ impl Hosting {
             port,
             data_dir: data.clone(),
             rooms: RoomPolicy::Listed,
+            pages: snug_cli::PAGES,
             ..Config::default()
         };
         let server = match Server::start(config(port)).await {

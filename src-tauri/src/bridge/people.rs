@@ -140,6 +140,7 @@ impl People {
             tile: picture.and_then(|track| self.tiles.get(&track.track_id).copied()),
             picture_size: size.filter(|(width, height)| *width > 0 && *height > 0),
             microphone,
+            is_in_browser: peer.is_in_browser,
             is_reconnecting: peer.state == PeerState::Reconnecting,
             is_held_back: picture.is_some_and(|track| track.paused),
         }
@@ -154,6 +155,7 @@ fn myself(me: &Me) -> Person {
         tile: me.camera_runs.then_some(OWN_TILE),
         picture_size: me.picture_size.filter(|_| me.camera_runs),
         microphone: me.microphone,
+        is_in_browser: false,
         is_reconnecting: false,
         is_held_back: false,
     }
@@ -184,6 +186,7 @@ mod tests {
             peer_id: id.parse().unwrap(),
             name: id.to_uppercase(),
             state: PeerState::Live,
+            is_in_browser: false,
             tracks,
         }
     }

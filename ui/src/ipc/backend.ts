@@ -1,5 +1,5 @@
-// What the page needs from whoever carries the call: the program (native.ts), later a browser's
-// own media. One interface, so that views know neither.
+// What the page needs from whoever carries the call: the program (native.ts), or a browser's own
+// media (browser.ts). One interface, so that views know neither.
 
 import type {
   Appearance,
@@ -17,6 +17,8 @@ export type Unlisten = () => void;
 /** Requests answer when they were taken, not when they are done: the snapshot shows what came of
  * them. A request that is refused rejects with a `Problem`. */
 export interface Backend {
+  /** What carries the call: the program behind the window, or the browser that shows the page. */
+  readonly kind: "native" | "browser";
   /** Asks for everything on screen as it is now. */
   snapshot(): Promise<Snapshot>;
   /** Calls back with every later snapshot. */

@@ -7,6 +7,7 @@ import type { Backend } from "./backend";
 import type { Snapshot } from "./types";
 
 export const native: Backend = {
+  kind: "native",
   snapshot: () => invoke("snapshot"),
   onSnapshot: (callback) => listen<Snapshot>("snapshot", ({ payload }) => callback(payload)),
   onCloseAsked: (callback) => listen("close_asked", () => callback()),

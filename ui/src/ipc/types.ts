@@ -110,6 +110,10 @@ picture_size: [number, number] | null,
  */
 microphone: MicrophoneState, 
 /**
+ * They came by a browser, without Snug: they can pin no key, and have fewer controls.
+ */
+is_in_browser: boolean, 
+/**
  * They fell silent; their place is held.
  */
 is_reconnecting: boolean, 

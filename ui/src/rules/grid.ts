@@ -60,6 +60,29 @@ export function placeTiles(count: number, stage: Size, gap: number): Rect[] {
   });
 }
 
+/** How many tiles stand side by side in the strip, and how tall one is for its width. */
+const STRIP = { columns: 3, shape: 1.4, shareMax: 0.5 };
+
+/**
+ * Places `count` tiles on an upright phone: the first is big, the others stand in a strip of three
+ * beneath, in as many rows as they need. Whole pixels.
+ */
+export function placeSpotlight(count: number, stage: Size, gap: number): Rect[] {
+  if (count === 0) return [];
+  const rows = Math.ceil((count - 1) / STRIP.columns);
+  const width = Math.floor((stage.width - (STRIP.columns - 1) * gap) / STRIP.columns);
+  const most = rows === 0 ? 0 : (stage.height * STRIP.shareMax) / rows - gap;
+  const height = Math.max(0, Math.floor(Math.min(width * STRIP.shape, most)));
+  const top = stage.height - rows * (height + gap);
+  const big = { x: 0, y: 0, width: stage.width, height: Math.max(0, Math.round(top)) };
+  const strip = Array.from({ length: count - 1 }, (_, index) => {
+    const row = Math.floor(index / STRIP.columns);
+    const x = (index % STRIP.columns) * (width + gap);
+    return { x, y: big.height + gap + row * (height + gap), width, height };
+  });
+  return [big, ...strip];
+}
+
 function largestTile(columns: number, rows: number, stage: Size, gap: number): Size | null {
   const width = (stage.width - (columns - 1) * gap) / columns;
   const height = (stage.height - (rows - 1) * gap) / rows;

@@ -8,6 +8,8 @@ export type DrawerPlace = "docked" | "over" | "fills";
 export interface RoomLayout {
   /** 480 to 599 wide or under 440 high: no top bar; its room name moves into the bar. */
   isSmall: boolean;
+  /** An upright phone: a low top bar, one big tile with a strip beneath, and larger buttons. */
+  isPhone: boolean;
   /** "Encrypted to the host" in words; else its shield alone. */
   hasEncryptionWords: boolean;
   hasTimer: boolean;
@@ -33,21 +35,28 @@ const DRAWER_WIDTH = 328;
 const PAGE_DOTS_HEIGHT = 24;
 
 const ROOMY = { top: 56, bar: 80, side: 16, gap: 12, drawerGap: 16 };
+/** The gap leaves room for the ring around the big tile. */
+const PHONE = { top: 52, bar: 76, side: 8, gap: 10, drawerGap: 8 };
 const SMALL = { top: 0, bar: 56, side: 8, gap: 6, drawerGap: 8 };
 
-/** Lays a room out in `window`; `hasPages` keeps a row for page dots under the tiles. */
-export function layoutRoom(window: Size, isDrawerOpen: boolean, hasPages: boolean): RoomLayout {
+/**
+ * Lays a room out in `window`; `hasPages` keeps a row for page dots under the tiles. Only a browser
+ * is ever on a phone.
+ */
+export function layoutRoom(window: Size, isDrawerOpen: boolean, hasPages: boolean, isBrowser = false): RoomLayout {
   const isSmall = window.width < SMALL_WIDTH || window.height < SMALL_HEIGHT;
-  const measures = isSmall ? SMALL : ROOMY;
+  const isPhone = isBrowser && window.width < SMALL_WIDTH && window.height > window.width;
+  const measures = isPhone ? PHONE : isSmall ? SMALL : ROOMY;
   const drawer: DrawerPlace = isSmall ? "fills" : window.width < DOCKS_FROM ? "over" : "docked";
-  const stage = stageRect(window, measures, isSmall);
+  const stage = stageRect(window, measures);
   const drawerRect = drawerIn(window, stage, drawer);
   if (isDrawerOpen && drawer === "docked") stage.width -= DRAWER_WIDTH + measures.drawerGap;
   if (hasPages) stage.height = Math.max(0, stage.height - PAGE_DOTS_HEIGHT);
   return {
     isSmall,
+    isPhone,
     hasEncryptionWords: !isSmall && window.width >= WORDS_FROM,
-    hasTimer: !isSmall,
+    hasTimer: !isSmall || isPhone,
     hasInviteWord: !isSmall,
     drawer,
     gap: measures.gap,
@@ -58,8 +67,8 @@ export function layoutRoom(window: Size, isDrawerOpen: boolean, hasPages: boolea
   };
 }
 
-function stageRect(window: Size, measures: typeof ROOMY, isSmall: boolean): Rect {
-  const y = isSmall ? measures.side : measures.top;
+function stageRect(window: Size, measures: typeof ROOMY): Rect {
+  const y = Math.max(measures.top, measures.side);
   return {
     x: measures.side,
     y,

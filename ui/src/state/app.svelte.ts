@@ -4,8 +4,7 @@ import { getContext, setContext } from "svelte";
 
 import { type Backend, problemOf, type Unlisten } from "../ipc/backend";
 import type { Snapshot } from "../ipc/types";
-import { browserEnvironment } from "../tiles/environment";
-import { TileClient } from "../tiles/client";
+import type { Tiles } from "../tiles/tiles";
 import { LevelsStore } from "./levels.svelte";
 import { SnapshotStore } from "./snapshot.svelte";
 import { UiState } from "./ui.svelte";
@@ -15,12 +14,17 @@ export class App {
   readonly store = new SnapshotStore();
   readonly levels = new LevelsStore();
   readonly ui = new UiState();
-  readonly tiles: TileClient;
+  readonly tiles: Tiles;
 
-  constructor(backend: Backend, tiles?: TileClient) {
+  constructor(backend: Backend, tiles: Tiles) {
     this.backend = backend;
-    this.tiles = tiles ?? new TileClient(browserEnvironment(() => backend.openTiles()));
+    this.tiles = tiles;
     this.tiles.onLevels((levels) => this.levels.accept(levels));
+  }
+
+  /** The person came by a browser: the page is all they have of Snug. */
+  get isGuest(): boolean {
+    return this.backend.kind === "browser";
   }
 
   /** The newest snapshot; null until the program has spoken. */

@@ -8,6 +8,7 @@ import type { Levels, Watching } from "../ipc/types";
 import type { Environment, Socket } from "./environment";
 import { parseFrame } from "./frame";
 import { TileStream, type View } from "./stream";
+import type { Shown, Tiles } from "./tiles";
 
 /** Sizes change many times while an edge is dragged: only the last within this time is said. */
 const RESIZE_MS = 40;
@@ -21,15 +22,8 @@ const RECONNECT_MS = [250, 500, 1000, 2000] as const;
 /** Heights are asked for in steps, so that a moving edge does not ask for every pixel. */
 const HEIGHT_STEP = 30;
 
-/** A canvas on the page that shows a tile. */
-export interface Shown {
-  /** Says that the canvas has another size. */
-  resize(height: number): void;
-  /** Takes the canvas out again. */
-  close(): void;
-}
-
-export class TileClient {
+export class TileClient implements Tiles {
+  readonly surface = "canvas";
   readonly #environment: Environment;
   readonly #streams = new Map<number, TileStream>();
   readonly #resting = new Set<number>();

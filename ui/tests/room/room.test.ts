@@ -16,6 +16,7 @@ import {
   mara,
   myself,
   nothingPluggedIn,
+  person,
   reconnecting,
   six,
   tomas,
@@ -306,6 +307,17 @@ describe("people", () => {
     await fireEvent.click(within(drawer).getByRole("button", { name: "Close" }));
     await new Promise((resolve) => requestAnimationFrame(resolve));
     expect(document.activeElement).toBe(button);
+  });
+
+  test("who came without Snug is said to be in a browser, unless there is more to say", async () => {
+    const guest = person(1, "Grete", { is_in_browser: true });
+    const lost = person(2, "Gus", { is_in_browser: true, is_reconnecting: true });
+    const { app } = await showRoom(inRoom([guest, lost, myself()]));
+    app.ui.openDrawer("people");
+    await tick();
+    const rows = screen.getAllByTestId("person-row").map((row) => row.textContent);
+    expect(rows.map((row) => row.includes("In a browser"))).toEqual([true, false, false]);
+    expect(rows[1]).toContain("Reconnecting");
   });
 
   test("make the tiles smaller where the drawer docks, and cover everything in a small window", async () => {

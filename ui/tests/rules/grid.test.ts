@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { chooseGrid, placeTiles, type Size } from "../../src/rules/grid";
+import { chooseGrid, placeSpotlight, placeTiles, type Size } from "../../src/rules/grid";
 
 const COUNTS = [[2], [3, 4], [5, 6], [7], [9], [12], [16]] as const;
 
@@ -66,4 +66,33 @@ test("one person alone has nearly the whole stage", () => {
 test("a stage smaller than its gaps holds nothing", () => {
   expect(chooseGrid(0, { width: 100, height: 100 }, 12)).toBeNull();
   expect(placeTiles(4, { width: 0, height: 0 }, 12)).toEqual([]);
+});
+
+describe("an upright phone", () => {
+  const stage = { width: 374, height: 716 };
+
+  test("gives one person everything, and others a strip of three beneath", () => {
+    expect(placeSpotlight(0, stage, 10)).toEqual([]);
+    expect(placeSpotlight(1, stage, 10)).toEqual([{ x: 0, y: 0, ...stage }]);
+    const [big, ...strip] = placeSpotlight(4, stage, 10);
+    expect(big).toEqual({ x: 0, y: 0, width: 374, height: 541 });
+    expect(strip.map(({ x, y }) => [x, y])).toEqual([[0, 551], [128, 551], [256, 551]]);
+    expect(strip.every(({ width, height }) => width === 118 && height === 165)).toBe(true);
+  });
+
+  test("never lays tiles over each other or off the stage, however many there are", () => {
+    for (let count = 1; count <= 9; count += 1) {
+      const rects = placeSpotlight(count, stage, 10);
+      expect(rects).toHaveLength(count);
+      for (const [at, one] of rects.entries()) {
+        expect(one.x + one.width).toBeLessThanOrEqual(stage.width);
+        expect(one.y + one.height).toBeLessThanOrEqual(stage.height);
+        expect(Math.min(one.width, one.height)).toBeGreaterThan(60);
+        for (const other of rects.slice(at + 1)) {
+          const apart = one.x + one.width < other.x || other.x + other.width < one.x || one.y + one.height < other.y;
+          expect(apart, `${count}: ${JSON.stringify([one, other])}`).toBe(true);
+        }
+      }
+    }
+  });
 });

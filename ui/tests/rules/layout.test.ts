@@ -51,3 +51,18 @@ test("a docked drawer stands at the right of the stage, as high as the tiles", (
   expect(drawerRect).toEqual({ x: 776, y: 56, width: 328, height: 584 });
   expect(stage.x + stage.width).toBe(760);
 });
+
+test("an upright phone has a top bar, room for a thumb, and only a browser is on one", () => {
+  const upright = { width: 390, height: 844 };
+  expect(layoutRoom(upright, false, false, true)).toMatchObject({
+    isPhone: true,
+    isSmall: true,
+    topBarHeight: 52,
+    barHeight: 76,
+    drawer: "fills",
+    stage: { x: 8, y: 52, width: 374, height: 716 },
+  });
+  expect(layoutRoom(upright, false, false).isPhone).toBe(false);
+  expect(layoutRoom({ width: 844, height: 390 }, false, false, true).isPhone).toBe(false);
+  expect(layoutRoom({ width: 1120, height: 720 }, false, false, true).isPhone).toBe(false);
+});

@@ -23,7 +23,7 @@ const labels = ({ options }: { options: { label: string }[] }) => options.map(({
 
 describe("the list of cameras", () => {
   test("has the system's favourite first, then each by itself, then the stand-ins", () => {
-    const choices = inputChoices("camera", cameras, { kind: "default" }, true);
+    const choices = inputChoices("camera", cameras, { kind: "default" }, "test_and_file");
     expect(labels(choices)).toEqual([
       "Built-in camera (default)",
       "Built-in camera",
@@ -35,17 +35,17 @@ describe("the list of cameras", () => {
   });
 
   test("has one line for the only camera, and none for a file where none is asked for", () => {
-    const choices = inputChoices("camera", one, { kind: "default" }, false);
+    const choices = inputChoices("camera", one, { kind: "default" }, "test");
     expect(labels(choices)).toEqual(["Built-in camera", "Test pattern"]);
   });
 
   test("says that there is none", () => {
-    expect(labels(inputChoices("camera", none, { kind: "default" }, false))).toEqual(["No camera", "Test pattern"]);
+    expect(labels(inputChoices("camera", none, { kind: "default" }, "test"))).toEqual(["No camera", "Test pattern"]);
   });
 
   test("keeps a chosen camera that is not connected, and tells what is used for now", () => {
     const chosen = (listed: Listed) => {
-      const { options, value } = inputChoices("camera", listed, { kind: "device", value: "gone" }, false);
+      const { options, value } = inputChoices("camera", listed, { kind: "device", value: "gone" }, "test");
       return options.find((option) => option.value === value)?.label;
     };
     expect(chosen(cameras)).toBe("Built-in camera for now");
@@ -53,19 +53,19 @@ describe("the list of cameras", () => {
   });
 
   test("shows the chosen stand-in, a file by its name", () => {
-    const pattern = inputChoices("camera", cameras, { kind: "test_pattern" }, false);
+    const pattern = inputChoices("camera", cameras, { kind: "test_pattern" }, "test");
     expect(pattern.options.find(({ value }) => value === pattern.value)?.label).toBe("Test pattern");
-    const file = inputChoices("camera", cameras, { kind: "file", value: "/home/p/clip.y4m" }, false);
+    const file = inputChoices("camera", cameras, { kind: "file", value: "/home/p/clip.y4m" }, "test");
     expect(file.options.find(({ value }) => value === file.value)?.label).toBe("clip.y4m");
   });
 });
 
 test("every line asks for what it says", () => {
   for (const choice of [{ kind: "default" }, { kind: "device", value: "cam-1" }, { kind: "test_pattern" }] as const) {
-    expect(cameraChoice(inputChoices("camera", cameras, choice, false).value)).toEqual(choice);
+    expect(cameraChoice(inputChoices("camera", cameras, choice, "test").value)).toEqual(choice);
   }
   for (const choice of [{ kind: "default" }, { kind: "device", value: "mic-1" }, { kind: "test_tone" }] as const) {
-    expect(microphoneChoice(inputChoices("microphone", microphones, choice, false).value)).toEqual(choice);
+    expect(microphoneChoice(inputChoices("microphone", microphones, choice, "test").value)).toEqual(choice);
   }
   for (const id of [null, "spk-0"]) expect(speakerChoice(speakerChoices(speakers, id).value)).toBe(id);
   expect(PICK_FILE).not.toBe("file");

@@ -298,6 +298,9 @@ impl Room {
             LineEvent::Snug(SnugEvent::Presence { endpoint_id, state }) if current => {
                 self.session.handle_presence(&endpoint_id, state);
             }
+            LineEvent::Snug(SnugEvent::InBrowser { endpoint_ids }) if current => {
+                self.session.handle_in_browser(&endpoint_ids);
+            }
             LineEvent::Snug(SnugEvent::WantedEncodings {
                 track_id,
                 encodings,

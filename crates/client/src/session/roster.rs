@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     /// Whether they are heard.
     pub(crate) state: PeerState,
+    /// Whether they came without Snug, as browsers do.
+    pub(crate) is_in_browser: bool,
     tracks: BTreeMap<TrackId, Known>,
 }
 
@@ -276,6 +278,18 @@ impl Roster {
         tracks
             .filter_map(|(id, known)| known.mid.take().map(|_| id.clone()))
             .collect()
+    }
+
+    /// Notes that a peer came without Snug; false when unknown.
+    pub(super) fn set_in_browser(&mut self, id: &PeerId, outputs: &mut Outputs) -> bool {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return false;
+        };
+        if !std::mem::replace(&mut peer.is_in_browser, true) {
+            let peer_id = id.clone();
+            outputs.push_back(Output::Tell(Happening::PeerInBrowser { peer_id }));
+        }
+        true
     }
 
     /// Takes whether a peer is heard; false when unknown.

@@ -456,6 +456,7 @@ impl Call {
             self.offer_tracks_of(origin, peer, now);
         }
         self.tell_who_is_missed(peer, now);
+        self.tell_who_is_in_a_browser(peer, now);
     }
 
     /// Tells a peer its id and who else is here.

@@ -151,6 +151,8 @@ pub struct Peer {
     pub join_ref: String,
     pub connected: Value,
     pub token: Option<String>,
+    /// Ids of others who came without Snug, as the room told.
+    pub in_browser: Vec<Value>,
     waiting: VecDeque<(String, Value)>,
 }
 
@@ -185,6 +187,7 @@ impl Peer {
             join_ref,
             connected,
             token,
+            in_browser: Vec::new(),
             waiting: VecDeque::new(),
         }
     }
@@ -201,6 +204,7 @@ impl Peer {
             join_ref,
             connected: Value::Null,
             token: None,
+            in_browser: Vec::new(),
             waiting: VecDeque::new(),
         };
         let metadata = json!({"displayName": name});
@@ -264,12 +268,18 @@ impl Peer {
             .await;
     }
 
-    /// The next event: a media event's type and data, or "snug" and its payload.
+    /// The next event: a media event's type and data, or "snug" and its payload. Who came without
+    /// Snug is only kept.
     pub async fn next_event(&mut self) -> (String, Value) {
         if let Some(event) = self.waiting.pop_front() {
             return event;
         }
-        let [.., event, payload] = self.socket.next_frame().await;
+        let [.., mut event, mut payload] = self.socket.next_frame().await;
+        while event == "snug" && payload["type"] == "inBrowser" {
+            let ids = payload["endpointIds"].as_array().unwrap();
+            self.in_browser.extend(ids.iter().cloned());
+            [.., event, payload] = self.socket.next_frame().await;
+        }
         if event == "snug" {
             return ("snug".to_owned(), payload);
         }

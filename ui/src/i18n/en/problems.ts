@@ -109,6 +109,16 @@ const devices: Record<string, Entry> = {
   speaker_failed: ({ device }) => say(`${device} stopped working.`, "Try again, or choose another speaker."),
 };
 
+/** Words for what a browser keeps from the page that it shows. */
+const browser: Record<string, Entry> = {
+  camera_blocked: () =>
+    say("The browser does not let this page use the camera.", "Allow it beside the address, then try again. You can join without it."),
+  microphone_blocked: () =>
+    say("The browser does not let this page use the microphone.", "Allow it beside the address, then try again. You can join without it."),
+  not_in_browser: () => say("A browser cannot do this.", "Snug itself can."),
+  put_out: ({ room }) => say(`You are no longer in ${room}.`, "Its host closed it or removed you, or you were away for too long. Join again, or ask the host."),
+};
+
 /** Words for a chosen device that is not connected, while it is normal to have none at all. */
 const away: Record<string, Entry> = {
   camera_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another camera."),
@@ -142,7 +152,7 @@ const files: Record<string, Entry> = {
 
 export const problems = {
   /** Words by code. */
-  words: { ...rooms, ...refusals, ...hosting, ...devices, ...away, ...files } as Readonly<Record<string, Entry>>,
+  words: { ...rooms, ...refusals, ...hosting, ...devices, ...browser, ...away, ...files } as Readonly<Record<string, Entry>>,
   /** General terms for what a problem does not name. */
   general: {
     host: "the host",

@@ -32,18 +32,21 @@ export interface Listed {
   used: string | null;
 }
 
-/** Lists cameras, or microphones, and their stand-ins; `withFiles` adds the line that asks for a file. */
+/** What may stand in for a device: a test picture or tone, and the line that asks for a file. */
+export type StandIns = "none" | "test" | "test_and_file";
+
+/** Lists cameras, or microphones, and their stand-ins. */
 export function inputChoices(
   role: "camera" | "microphone",
   listed: Listed,
   choice: Choice,
-  withFiles: boolean,
+  standIns: StandIns,
 ): Choices {
   const { options, value } = deviceChoices(said.none[role], listed, deviceOf(choice));
   const test = role === "camera" ? said.testPattern : said.testTone;
-  options.push({ value: TEST, label: test });
+  if (standIns !== "none") options.push({ value: TEST, label: test });
   if (choice.kind === "file") options.push({ value: FILE, label: fileName(choice.value) });
-  if (withFiles) options.push({ value: PICK_FILE, label: said.file });
+  if (standIns === "test_and_file") options.push({ value: PICK_FILE, label: said.file });
   if (choice.kind === "file") return { options, value: FILE };
   return { options, value: choice.kind.startsWith("test") ? TEST : value };
 }

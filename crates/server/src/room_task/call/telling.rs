@@ -60,8 +60,7 @@ impl Call {
 
     /// Sends what only Snug programs understand.
     pub(super) fn tell_snug(&mut self, peer: &PeerId, event: &SnugEvent, now: Instant) {
-        let member = self.members.get(peer);
-        if member.is_some_and(|member| member.journal.is_some()) {
+        if self.has_snug(peer) {
             self.deliver(peer, Letter::snug(event), now);
         }
     }
@@ -90,6 +89,29 @@ impl Call {
         for endpoint_id in missed {
             self.tell_snug(peer, &SnugEvent::Presence { endpoint_id, state }, now);
         }
+    }
+
+    /// Tells a newcomer with Snug who came without, or the others with Snug of one without.
+    pub(super) fn tell_who_is_in_a_browser(&mut self, peer: &PeerId, now: Instant) {
+        let mut others = self.others(peer);
+        if !self.has_snug(peer) {
+            let endpoint_ids = vec![peer.clone()];
+            let event = SnugEvent::InBrowser { endpoint_ids };
+            for other in &others {
+                self.tell_snug(other, &event, now);
+            }
+            return;
+        }
+        others.retain(|other| !self.has_snug(other));
+        if !others.is_empty() {
+            let endpoint_ids = others;
+            self.tell_snug(peer, &SnugEvent::InBrowser { endpoint_ids }, now);
+        }
+    }
+
+    fn has_snug(&self, peer: &PeerId) -> bool {
+        let member = self.members.get(peer);
+        member.is_some_and(|member| member.journal.is_some())
     }
 
     pub(super) fn tell_presence(&mut self, peer: &PeerId, state: PresenceState, now: Instant) {

@@ -500,20 +500,23 @@ fn silence_is_told_to_snug_peers_alone_and_ends_in_removal() {
         }
     };
     keep(&mut world, 3000);
+    let in_browser = SnugEvent::InBrowser {
+        endpoint_ids: vec![carol.seat.peer.clone()],
+    };
     let missed = SnugEvent::Presence {
         endpoint_id: ann.seat.peer.clone(),
         state: PresenceState::Reconnecting,
     };
     assert_eq!(
         world.snug_heard[&bob.seat.peer],
-        std::slice::from_ref(&missed)
+        [in_browser.clone(), missed.clone()]
     );
     assert!(!world.snug_heard.contains_key(&carol.seat.peer));
     let dave = world.enter(true);
     assert_eq!(
         world.snug_heard[&dave.seat.peer],
-        [missed],
-        "a newcomer learns who is missed"
+        [missed, in_browser],
+        "a newcomer learns who is missed, and who is in a browser"
     );
     world.take(&bob);
     keep(&mut world, 11_000);
@@ -529,6 +532,32 @@ fn silence_is_told_to_snug_peers_alone_and_ends_in_removal() {
             .iter()
             .all(|(_, how)| *how == Some(HangUp::Crash))
     );
+}
+
+#[test]
+fn who_came_without_snug_is_told_to_those_with_it_and_to_nobody_else() {
+    let mut world = World::new();
+    let carol = world.enter(false);
+    let ann = world.enter(true);
+    let dave = world.enter(false);
+    let told = |client: &Client| SnugEvent::InBrowser {
+        endpoint_ids: vec![client.seat.peer.clone()],
+    };
+    assert_eq!(
+        world.snug_heard[&ann.seat.peer],
+        [told(&carol), told(&dave)]
+    );
+    let bob = world.enter(true);
+    let mut both = vec![carol.seat.peer.clone(), dave.seat.peer.clone()];
+    both.sort();
+    let heard = &world.snug_heard[&bob.seat.peer];
+    let [SnugEvent::InBrowser { endpoint_ids }] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    let mut named = endpoint_ids.clone();
+    named.sort();
+    assert_eq!(named, both, "one event for all that were here before");
+    assert_eq!(world.snug_heard.len(), 2, "{:?}", world.snug_heard);
 }
 
 #[test]
