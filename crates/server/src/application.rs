@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use futures_util::future::BoxFuture;
 use rand::Rng as _;
 use serde_json::json;
 use snug_phoenix::Payload;
@@ -179,16 +180,20 @@ impl Application for RoomApplication {
         }
     }
 
-    async fn perform(&self, command: PeerCommand) {
-        match command {
-            // A room that is gone has closed this channel already, or is about to.
-            PeerCommand::Tell(room, message) => {
-                if !room.send(message).await {
-                    tracing::trace!("a word to a room that is gone");
-                }
+    fn perform(&self, command: PeerCommand) -> impl Future<Output = ()> + Send {
+        // What has to wait is boxed: it rarely does, and each socket would hold the space for it.
+        let later: Option<BoxFuture<'static, ()>> = match command {
+            PeerCommand::Tell(room, message) => room.tell(message),
+            PeerCommand::Unlisten(listener) => {
+                let stats = self.stats.clone();
+                Some(Box::pin(async move { stats.unlisten(listener).await }))
             }
-            PeerCommand::Unlisten(listener) => self.stats.unlisten(listener).await,
-            PeerCommand::Rest(until) => tokio::time::sleep_until(until.into()).await,
+            PeerCommand::Rest(until) => Some(Box::pin(tokio::time::sleep_until(until.into()))),
+        };
+        async {
+            if let Some(later) = later {
+                later.await;
+            }
         }
     }
 }

@@ -19,12 +19,16 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use snug_protocol::{PeerId, ReasonCode};
 use snug_room::{Admission, Lease, RoomId, Seat};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{HangUp, OfferedTracks, Said, SaidOffer};
@@ -131,6 +135,22 @@ impl RoomHandle {
     pub async fn send(&self, message: RoomMessage) -> bool {
         self.mailbox.send(message).await.is_ok()
     }
+
+    /// Sends a message at once, or returns what sends it when the room is less busy. A room that
+    /// is gone hears nothing: it has closed its channels already, or is about to.
+    pub fn tell(&self, message: RoomMessage) -> Option<BoxFuture<'static, ()>> {
+        match self.mailbox.try_send(message) {
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+            Err(TrySendError::Full(message)) => {
+                let room = self.clone();
+                Some(Box::pin(async move {
+                    if !room.send(message).await {
+                        tracing::trace!("a word to a room that is gone");
+                    }
+                }))
+            }
+        }
+    }
 }
 
 /// What a room needs from the rest of the server.
@@ -199,13 +219,19 @@ impl RoomTask {
     }
 
     async fn serve(&mut self) {
+        // Set again only for something earlier: a look before its time does no harm, and a timer
+        // set for every message costs as much as some messages.
+        let mut alarm = pin!(sleep_until(self.wake_at().into()));
         loop {
-            let wake_at = self.wake_at();
+            let wake_at = self.wake_at().into();
+            if alarm.is_elapsed() || wake_at < alarm.deadline() {
+                alarm.as_mut().reset(wake_at);
+            }
             let woken = tokio::select! {
                 message = self.mailbox.recv() => Woken::Message(message),
                 Some(report) = self.reports.recv() => Woken::Report(report),
                 () = self.media_lost.cancelled() => Woken::MediaLost,
-                () = tokio::time::sleep_until(wake_at.into()) => Woken::Time,
+                () = alarm.as_mut() => Woken::Time,
             };
             let now = Instant::now();
             match woken {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use snug_protocol::{
@@ -100,7 +101,11 @@ impl Letter {
     }
 
     fn nested(event: &str) -> Self {
-        Self::write(MEDIA_EVENT, &json!({"data": event}))
+        #[derive(Serialize)]
+        struct Nested<'a> {
+            data: &'a str,
+        }
+        Self::write(MEDIA_EVENT, &Nested { data: event })
     }
 
     /// Writes an event that only Snug programs get.
@@ -113,8 +118,8 @@ impl Letter {
         Self::write(event, payload)
     }
 
-    fn write(event: &'static str, payload: &serde_json::Value) -> Self {
-        let payload = to_raw_value(payload).expect("a JSON value can always be written");
+    fn write(event: &'static str, payload: &impl Serialize) -> Self {
+        let payload = to_raw_value(payload).expect("JSON with text for keys can be written");
         Self {
             event,
             payload: payload.into(),

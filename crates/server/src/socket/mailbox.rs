@@ -14,9 +14,10 @@ use tokio::sync::{Notify, mpsc};
 /// Bounds the messages that wait: several seconds of a busy room's signalling.
 pub(crate) const MESSAGES_MAX: usize = 256;
 
-/// Bounds the bytes that wait: what one stuck reader may cost. A single message of any size may
-/// wait in an empty mailbox, because clients may send frames larger than this.
-pub(crate) const BYTES_MAX: usize = 1024 * 1024;
+/// Bounds the bytes that wait: what one stuck reader may cost, which measured is up to twice as much
+/// and has to stay below 2 MiB. A single message of any size may wait in an empty mailbox, because
+/// clients may send frames larger than this.
+pub(crate) const BYTES_MAX: usize = 896 * 1024;
 
 /// Reaches one join of one socket. Cheap to clone.
 #[derive(Debug)]

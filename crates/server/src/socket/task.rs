@@ -43,6 +43,10 @@ const FRAMING_BYTES_MAX: usize = READ_BUFFER_BYTES + 256;
 /// Bounds the messages that are handled before they are written: a burst, not a flood.
 const MAIL_BATCH_MAX: usize = 32;
 
+/// The same in bytes: what is taken out of the mailbox is not counted there any more, and a stuck
+/// reader must not keep much of it.
+const MAIL_BATCH_BYTES_MAX: usize = 32 * 1024;
+
 /// Bounds the wait for the other side after we closed: then a lost or stuck one is let go.
 const LINGER_MAX: Duration = Duration::from_secs(1);
 
@@ -194,17 +198,19 @@ impl<A: Application> Task<A> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        // Both are registered once, not once a message. The timer may be late to know that its
+        // All are registered once, not once a message. The timer may be late to know that its
         // deadline moved: but for a rest's, deadlines only ever move away, and a tick before time
         // does nothing.
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
+        let lane = self.mailbox.clone();
+        let mut overflowed = pin!(lane.overflowed());
         let mut tick = pin!(sleep_until(self.deadline().into()));
         loop {
             let may_read = self.outgoing.has_room() && self.resting_until.is_none();
             let event = tokio::select! {
                 () = stopped.as_mut() => Event::Stop,
-                () = self.mailbox.overflowed() => Event::Overflow,
+                () = overflowed.as_mut() => Event::Overflow,
                 message = stream.next(), if may_read => Event::Message(message),
                 written = self.outgoing.write(sink), if !self.outgoing.is_empty() => {
                     Event::Written(written)
@@ -239,10 +245,17 @@ impl<A: Application> Task<A> {
             }
             Event::Message(None) => return Some(End::Gone),
             Event::Mail(Some((id, info))) => {
-                self.core.handle_info(id, info);
                 // What came together is written together.
-                let more = std::iter::from_fn(|| self.inbox.try_recv());
-                for (id, info) in more.take(MAIL_BATCH_MAX) {
+                let mut taken_bytes = A::Channel::weight(&info);
+                self.core.handle_info(id, info);
+                for _ in 0..MAIL_BATCH_MAX {
+                    if taken_bytes > MAIL_BATCH_BYTES_MAX {
+                        break;
+                    }
+                    let Some((id, info)) = self.inbox.try_recv() else {
+                        break;
+                    };
+                    taken_bytes += A::Channel::weight(&info);
                     self.core.handle_info(id, info);
                 }
             }
@@ -339,8 +352,9 @@ impl<A: Application> Task<A> {
             connection: self.info,
             mailbox,
         };
-        // A panic leaves nothing half-done here: the future is dropped whole.
-        let joining = async { self.application.join(join).await };
+        // A panic leaves nothing half-done here: the future is dropped whole. Boxed: it is as large
+        // as all the rest of a socket, which lives for longer than a join takes.
+        let joining = async { Box::pin(self.application.join(join)).await };
         AssertUnwindSafe(joining)
             .catch_unwind()
             .await
@@ -443,7 +457,8 @@ where
     }
     let stream = websocket.get_mut();
     if stream.shutdown().await.is_ok() {
-        let (mut rest, mut pace) = ([0; 1024], Pace::default());
+        // On the heap: every socket would hold the space for its goodbye.
+        let (mut rest, mut pace) = (vec![0; 1024], Pace::default());
         while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {
             // Who goes on to flood us is pushed back as before.
             if let Some(until) = pace.handle_frame(rest.len(), Instant::now()) {

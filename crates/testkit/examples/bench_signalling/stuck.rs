@@ -1,4 +1,4 @@
-//! Somebody who joins and never reads, while the others talk.
+//! Somebody who joins and never reads, while the others talk: alive, as its heartbeats say.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,6 +12,7 @@ use snug_testkit::usage;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::address;
+use super::talk::update;
 
 /// Few enough that this machine reads what all of them hear.
 const SPEAKERS: usize = 4;
@@ -19,6 +20,8 @@ const SPEAKERS: usize = 4;
 const WORD_BYTES: usize = 14 * 1024;
 /// How much all say before somebody reads slowly, so that the server holds what it holds anyway.
 const WARM_UP_WORDS: usize = 10;
+/// Who says nothing for five seconds has vanished, and is not told why.
+const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
 const PATIENCE_WITH_THE_STUCK: Duration = Duration::from_secs(30);
 
 /// What it came to.
@@ -63,9 +66,15 @@ pub fn measure(server: &Server) -> Result<Seen> {
     let mut stuck = Peer::join(address(server), "hall")?;
     stuck.say(&json!({"type": "connect", "data": {"metadata": {"displayName": "stuck"}}}))?;
     let mut most = before;
+    let mut heartbeat_at = Instant::now();
     let deadline = Instant::now() + PATIENCE_WITH_THE_STUCK;
     while !is_stuck.load(Ordering::Acquire) && Instant::now() < deadline {
         most = most.max(usage::resident_kib(process)?);
+        if heartbeat_at.elapsed() > HEARTBEAT_EVERY {
+            heartbeat_at = Instant::now();
+            let heartbeat = json!([null, "9", "phoenix", "heartbeat", {}]);
+            stuck.socket.send(Message::text(heartbeat.to_string()))?;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
     let is_told = is_told_why(&mut stuck);
@@ -88,13 +97,11 @@ fn talk(
     is_stuck: &AtomicBool,
     said: &AtomicUsize,
 ) -> Result<()> {
-    let text = "w".repeat(WORD_BYTES);
-    let word =
-        json!({"type": "updateEndpointMetadata", "data": {"metadata": {"displayName": text}}});
     while !is_over.load(Ordering::Acquire) {
         if !is_stuck.load(Ordering::Acquire) {
-            peer.say(&word)?;
-            said.fetch_add(1, Ordering::Relaxed);
+            // Another one each time: the room passes on what is new.
+            let number = said.fetch_add(1, Ordering::Relaxed);
+            peer.say(&update(&format!("{number:0>WORD_BYTES$}")))?;
         }
         let until = Instant::now() + Duration::from_millis(60);
         while Instant::now() < until {

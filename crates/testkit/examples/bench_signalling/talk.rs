@@ -41,31 +41,54 @@ pub fn connect_and_join(server: &Server) -> Result<(f64, f64)> {
     Ok((median(took_ms), used.as_secs_f64() * 1000.0 / JOINS as f64))
 }
 
-/// Says what a word to one other costs, which comes back: processor time for a thousand, in
-/// milliseconds. Nothing in a room comes back to its speaker, so another hears it: more than an
-/// echo.
-pub fn echo(server: &Server) -> Result<f64> {
+/// What words cost, in milliseconds of processor time for a thousand.
+pub struct Words {
+    /// That come back to who said them.
+    pub echoed: f64,
+    /// That go to one other instead.
+    pub passed_on: f64,
+}
+
+/// Says a word in each of some rooms of two, many times: what is answered, by way of the room's
+/// task, with as many bytes; and what the other hears.
+pub fn words(server: &Server) -> Result<Words> {
     let mut pairs = Vec::with_capacity(PAIRS);
     for number in 0..PAIRS {
         let room = format!("echo-{number}");
         let mut first = Peer::join(address(server), &room)?;
         first.connect("one")?;
         let mut second = Peer::join(address(server), &room)?;
-        second.connect("other")?;
+        second.connect(&text(0))?;
+        first.hears("endpointAdded", PATIENCE)?;
         pairs.push((first, second));
     }
     let process = server.program.id();
-    let before = usage::processor_time(process)?;
-    for word in 0..WORDS {
-        for (first, _) in &mut pairs {
-            first.say(&update(word))?;
+    let mut cost = |said: fn(usize) -> Value, comes: &str, is_echo: bool| {
+        let before = usage::processor_time(process)?;
+        for word in 0..WORDS {
+            for (first, _) in &mut pairs {
+                first.say(&said(word))?;
+            }
+            for (first, second) in &mut pairs {
+                let hearer = if is_echo { first } else { second };
+                hearer.hears(comes, PATIENCE)?;
+            }
         }
-        for (_, second) in &mut pairs {
-            second.hears("endpointUpdated", PATIENCE)?;
-        }
-    }
-    let used = usage::processor_time(process)? - before;
-    Ok(used.as_secs_f64() * 1e6 / (WORDS * PAIRS) as f64)
+        let used = usage::processor_time(process)? - before;
+        Result::<f64>::Ok(used.as_secs_f64() * 1e6 / (WORDS * PAIRS) as f64)
+    };
+    // Whoever connects again is told again who is here.
+    let echoed = cost(again, "connected", true)?;
+    let passed_on = cost(|word| update(&text(word)), "endpointUpdated", false)?;
+    Ok(Words { echoed, passed_on })
+}
+
+fn again(number: usize) -> Value {
+    json!({"type": "connect", "data": {"metadata": {"displayName": text(number)}}})
+}
+
+fn text(number: usize) -> String {
+    format!("{number:0>WORD_BYTES$}")
 }
 
 /// Says what a thousand deliveries of a word to a hundred others cost, in milliseconds of processor
@@ -92,7 +115,7 @@ pub fn fan_out(server: &Server) -> Result<f64> {
     let mut deliveries = 0;
     for word in 0..WORDS {
         for speaker in &mut speakers {
-            speaker.say(&update(word))?;
+            speaker.say(&update(&text(word)))?;
         }
         let others = speakers.iter_mut().map(|it| (it, SPEAKERS - 1));
         for (peer, words) in listeners.iter_mut().map(|it| (it, SPEAKERS)).chain(others) {
@@ -108,7 +131,7 @@ pub fn fan_out(server: &Server) -> Result<f64> {
 }
 
 /// A word: new metadata of its speaker.
-pub fn update(number: usize) -> Value {
-    let text = format!("{number:0>WORD_BYTES$}");
-    json!({"type": "updateEndpointMetadata", "data": {"metadata": {"displayName": text}}})
+pub fn update(name: &str) -> Value {
+    let metadata = json!({"displayName": name});
+    json!({"type": "updateEndpointMetadata", "data": {"metadata": metadata}})
 }
