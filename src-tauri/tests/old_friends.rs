@@ -73,6 +73,8 @@ fn several_releases_in_a_browser_and_our_window_share_a_room() -> Result<()> {
             window.reads(&tile_of(id), page.name(), PATIENCE)?;
             is_seen_and_heard(&window, id)?;
         }
+        window.click("people-button")?;
+        window.reads("people-drawer", "In a browser", PATIENCE)?;
         let ids: Vec<&str> = guests_in.iter().map(|(_, id)| id.as_str()).collect();
         for (page, own) in &guests_in {
             let others = ids.iter().filter(|id| **id != own.as_str());

@@ -302,10 +302,11 @@ export class BrowserBackend implements Backend {
   #stage(): Stage {
     if (this.#visit === null) return { kind: "home" };
     const { room, roster, sinceMs, connection } = this.#visit;
-    const { host, origin, pathname } = window.location;
+    const { host, origin, pathname, hash } = window.location;
     if (sinceMs === null) return { kind: "joining", room, host, step: "entering" };
     const people = [...roster.people(), this.#myself()];
-    const links = [`${origin}${pathname}`];
+    // The key that a link brought along is passed on: Snug checks it, where a browser cannot.
+    const links = [`${origin}${pathname}${hash}`];
     return { kind: "room", name: room, host, links, since_ms: sinceMs, connection, is_pinned: false, people };
   }
 

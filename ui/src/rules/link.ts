@@ -30,6 +30,18 @@ export function typedForm(link: string): string | null {
   return `${short}/${decoded(room)}`;
 }
 
+/**
+ * Turns a link for Snug into one that a browser opens: the same room on the page that its host serves.
+ * The key goes along, so that Snug can be given it too; browsers tell nobody what follows a `#`.
+ */
+export function browserForm(link: string): string | null {
+  const match = /^snug:\/\/([^/#?]+)\/([^#?]+)(#.*)?$/i.exec(link);
+  if (match === null) return null;
+  const [, host = "", room = "", key = ""] = match;
+  const place = /:\d+$/.test(host) ? host : `${host}:${PORT}`;
+  return `https://${place}/room/${room}${key}`;
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

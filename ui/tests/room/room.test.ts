@@ -391,6 +391,8 @@ describe("inviting", () => {
     const sheet = within(screen.getByTestId("invite-sheet"));
     const typed = sheet.getByRole<HTMLInputElement>("textbox", { name: "Type it in Snug" });
     expect(typed.value).toBe("192.168.1.20/Harbour crew");
+    const opened = sheet.getByRole<HTMLInputElement>("textbox", { name: "Without Snug, in a browser" });
+    expect(opened.value).toMatch(/^https:\/\/192\.168\.1\.20:7684\/room\/Harbour%20crew#k=/);
     await fireEvent.click(sheet.getByRole("button", { name: "Copy" }));
     await tick();
     expect(backend.requests).toEqual([["copyLink", LINKS[0]]]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { durationAttribute, formatDuration } from "../../src/rules/duration";
-import { linkFault, typedForm } from "../../src/rules/link";
+import { browserForm, linkFault, typedForm } from "../../src/rules/link";
 
 test.each([
   [-5, "0:00", "PT0H0M0S"],
@@ -50,4 +50,14 @@ test.each([
   ["nonsense", null],
 ])("%s is typed as %s", (link, typed) => {
   expect(typedForm(link)).toBe(typed);
+});
+
+test.each([
+  ["snug://192.168.1.20:7684/Harbour%20crew#k=Zm9v", "https://192.168.1.20:7684/room/Harbour%20crew#k=Zm9v"],
+  ["snug://desk.local/den", "https://desk.local:7684/room/den"],
+  ["snug://[2001:db8::1]/den", "https://[2001:db8::1]:7684/room/den"],
+  ["snug://[2001:db8::1]:9/den", "https://[2001:db8::1]:9/room/den"],
+  ["https://conference.example/room/den", null],
+])("a browser opens %s at %s", (link, opened) => {
+  expect(browserForm(link)).toBe(opened);
 });

@@ -146,6 +146,14 @@ pub fn sees_moving(page: &Page<'_>) -> Result<()> {
     }
 }
 
+/// Waits until nothing is on its way from one place to the next, as after another size.
+pub fn rests(page: &Page<'_>) -> Result<()> {
+    page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => 0)")?;
+    let rests = "document.getAnimations().every((it) =>
+        it.effect.getTiming().iterations === Infinity)";
+    until(page, "rest", rests).map(drop)
+}
+
 /// Lists what axe-core finds wrong with what the page shows now, each with the elements.
 pub fn axe(page: &Page<'_>) -> Result<Vec<String>> {
     let file = lane::repository().join(AXE);
@@ -170,13 +178,7 @@ pub fn axe(page: &Page<'_>) -> Result<Vec<String>> {
 /// Draws the page into a folder that a person may look at, when one is named.
 pub fn draw(page: &Page<'_>, name: &str) -> Result<()> {
     match std::env::var_os("SNUG_DRAWINGS") {
-        Some(folder) => {
-            // Not on the way from one place to the next.
-            let rests = "document.getAnimations().every((it) =>
-                it.effect.getTiming().iterations === Infinity)";
-            until(page, "rest", rests)?;
-            page.draw(&Path::new(&folder).join(format!("{name}.png")))
-        }
+        Some(folder) => page.draw(&Path::new(&folder).join(format!("{name}.png"))),
         None => Ok(()),
     }
 }

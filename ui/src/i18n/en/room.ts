@@ -47,6 +47,8 @@ export const room = {
   copy: "Copy",
   typeIt: "Type it in Snug",
   copyTyped: "Copy what to type",
+  forBrowsers: "Without Snug, in a browser",
+  copyForBrowsers: "Copy the link for browsers",
   otherLinks: "If that one does not answer",
   copyOther: "Copy this link",
   noLink: "There is no link to this room yet.",
