@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("snug-sfu", &["snug-rtp", "snug-congestion"]),
     ("snug-room", &["snug-protocol"]),
     ("snug-media", &["snug-rtp"]),
+    ("snug-discovery", &["snug-protocol"]),
     (
         "snug-client",
         &[
@@ -40,7 +41,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "snug-cli",
-        &["snug-client", "snug-server", "snug-protocol", "snug-media"],
+        &[
+            "snug-client",
+            "snug-server",
+            "snug-discovery",
+            "snug-protocol",
+            "snug-media",
+        ],
     ),
     (
         "snug",
@@ -48,6 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "snug-cli",
             "snug-client",
             "snug-server",
+            "snug-discovery",
             "snug-protocol",
             "snug-media",
         ],

@@ -48,6 +48,21 @@ pub(crate) enum Command {
     /// Take part in a room without a window.
     #[command(after_help = EXIT_CODES)]
     Join(Box<JoinArguments>),
+    /// List the rooms on this network.
+    #[command(after_help = EXIT_CODES)]
+    Rooms(RoomsArguments),
+}
+
+/// Arguments of `rooms`.
+#[derive(Args)]
+pub(crate) struct RoomsArguments {
+    /// Look for this long, for example 3s, 500ms or 2m.
+    #[arg(long = "for", value_name = "DURATION", default_value = "3s",
+          value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Print each change of the list at once as one line of JSON, instead of the list at the end.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `serve`.
@@ -90,8 +105,7 @@ pub(crate) struct ServeArguments {
     /// and without names and addresses.
     #[arg(long, value_enum, default_value = "text")]
     pub log_format: LogFormat,
-    /// Send nothing to announce rooms on this network. Announcing is not built yet, so nothing
-    /// is sent with or without it.
+    /// Send nothing to announce rooms on this network: they are joined by link only.
     #[arg(long)]
     pub no_discovery: bool,
 }

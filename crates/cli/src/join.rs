@@ -122,13 +122,9 @@ impl Call {
     }
 
     fn print_stats(&self, stats: &Stats) -> Result<(), Failure> {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         self.print_line(&StatsLine {
             kind: "stats",
-            at_ms,
+            at_ms: now_ms(),
             stats,
         })
     }
@@ -143,6 +139,14 @@ impl Call {
             .and_then(|()| out.flush())
             .map_err(Failure::unexpected)
     }
+}
+
+/// Milliseconds since the Unix epoch; 0 for a clock before it.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What woke the call up.

@@ -1,7 +1,8 @@
-//! The command line of Snug: `serve` hosts rooms, `join` takes part without a window.
+//! The command line of Snug: `serve` hosts rooms, `join` takes part without a window, `rooms` lists
+//! what is hosted on this network.
 //!
 //! Knows: arguments, what is printed, exit codes. Refuses to know: sockets, packets and pixels;
-//! those belong to `snug-server`, `snug-client` and `snug-media`. The desktop app calls [`run`]
+//! those belong to `snug-server`, `snug-client`, `snug-media` and `snug-discovery`. The desktop app calls [`run`]
 //! for its headless commands, so both programs answer alike.
 //!
 //! Start from [`run`] and [`Exit`].
@@ -21,6 +22,7 @@ mod join;
 mod logging;
 mod pages;
 pub mod redaction;
+mod rooms;
 mod serve;
 mod source;
 
@@ -41,7 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     logging::start(match &command {
         Command::Serve(arguments) => arguments.log_format,
-        Command::Join(_) => args::LogFormat::Text,
+        Command::Join(_) | Command::Rooms(_) => args::LogFormat::Text,
     });
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,6 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 match command {
                     Command::Serve(arguments) => serve::run(arguments).await,
                     Command::Join(arguments) => join::run(*arguments).await,
+                    Command::Rooms(arguments) => rooms::run(arguments).await,
                 }
             });
             // A reader of standard input cannot be interrupted; it must not hold the exit up.

@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
+use snug_discovery::Announcer;
 use snug_server::{Config, RoomPolicy, Server, TlsFiles};
 
 use crate::args::{Rooms, ServeArguments, data_dir};
 use crate::exit::{Exit, Failure};
 use crate::pages::PAGES;
 
-/// Hosts rooms until SIGINT or SIGTERM, then tells everyone and ends.
+/// Hosts rooms until SIGINT or SIGTERM, then tells everyone and ends; also those on this network
+/// who only look for rooms.
 pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
     snug_server::raise_open_files_limit();
     let config = Config {
@@ -23,6 +25,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         allow_plain_ws: arguments.allow_plain_ws,
         allow_origins: arguments.allow_origins,
         announce: arguments.announce,
+        is_announced: !arguments.no_discovery,
         tls: arguments
             .tls_cert
             .zip(arguments.tls_key)
@@ -35,7 +38,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
     }
     let server = Server::start(config).await.map_err(failure)?;
     announce_ready(&server)?;
+    let announcer = server.adverts().map(Announcer::start);
     let ended = until_ended(stop_asked(), server.failed()).await;
+    if let Some(announcer) = announcer {
+        announcer.finish().await;
+    }
     server.shutdown().await;
     ended
 }

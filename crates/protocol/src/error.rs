@@ -24,4 +24,7 @@ pub enum Error {
     /// The other program answered a join with something that is not a join reply.
     #[error("the answer to the join cannot be read: {0}")]
     JoinReply(String),
+    /// Something on the network told of rooms in a way that is not ours.
+    #[error("this is not what a Snug server tells about its rooms")]
+    Advert,
 }

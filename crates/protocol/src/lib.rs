@@ -20,6 +20,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod advert;
 mod error;
 mod id;
 mod join;
@@ -31,6 +32,9 @@ mod pin;
 mod reason;
 mod snug_event;
 
+pub use advert::{
+    ADVERT_ADDRESSES_MAX, ADVERT_BYTES_MAX, ADVERT_PATH, ADVERT_ROOMS_MAX, Advert, AdvertRoom,
+};
 pub use error::Error;
 pub use id::{PeerId, ResumeToken, TrackId};
 pub use join::{JoinParams, JoinReply, SNUG_VERSION, SnugParams, SnugReply};

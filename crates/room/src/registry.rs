@@ -162,9 +162,23 @@ impl Registry {
         self.rooms.len()
     }
 
+    /// Whether a room may be joined under [`RoomPolicy::Listed`].
+    pub fn is_listed(&self, name: &RoomName) -> bool {
+        self.listed.contains(name)
+    }
+
     /// Finds a room without starting one.
     pub fn find(&self, name: &RoomName) -> Option<RoomId> {
         self.by_name.get(name).copied()
+    }
+
+    /// Lists the rooms that run, and those that would be started by joining because they are
+    /// listed; of these there is no id.
+    pub fn names(&self) -> impl Iterator<Item = (&RoomName, Option<RoomId>)> {
+        let running = self.by_name.iter().map(|(name, room)| (name, Some(*room)));
+        let waits = |name: &&RoomName| !self.by_name.contains_key(*name);
+        let waiting = self.listed.iter().filter(waits).map(|name| (name, None));
+        running.chain(waiting)
     }
 
     /// Whether there is no room.

@@ -32,6 +32,8 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// Outside addresses of a port-forwarded host, as `ADDR[:PORT]`.
     pub announce: Vec<String>,
+    /// Tells whoever asks on this network which rooms there are and how many people are in them.
+    pub is_announced: bool,
     /// A certificate of an authority that browsers know, in place of our own.
     pub tls: Option<TlsFiles>,
     /// The page by which browsers take part; none means that this server has none to give.
@@ -59,6 +61,7 @@ impl Default for Config {
             allow_plain_ws: false,
             allow_origins: Vec::new(),
             announce: Vec::new(),
+            is_announced: false,
             tls: None,
             pages: &[],
         }

@@ -17,6 +17,8 @@ use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, Uri};
 use serde::Serialize;
+use snug_protocol::{ADVERT_PATH, Advert};
+use tokio::sync::watch;
 
 use crate::listener::Peer;
 use crate::origin::is_native_socket;
@@ -61,6 +63,16 @@ where
         (status, Json(health))
     };
     Router::new().route("/healthz", get(answer))
+}
+
+/// Tells whoever asks which rooms there are, as JSON: those who look for rooms ask so where nothing
+/// else of ours gets through, before any trust.
+pub fn advert_route(adverts: watch::Receiver<Advert>) -> Router {
+    let answer = async move || {
+        let json = adverts.borrow().to_json();
+        ([(header::CONTENT_TYPE, "application/json")], json)
+    };
+    Router::new().route(ADVERT_PATH, get(answer))
 }
 
 /// Puts the answer to unknown paths and all checks around `routes`.

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod advertising;
 mod application;
 mod config;
 mod counters;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use snug_protocol::{PeerId, ReasonCode, RoomName};
+use snug_protocol::{ADVERT_ROOMS_MAX, AdvertRoom, PeerId, ReasonCode, RoomName};
 use snug_room::{Lease, Registry, RoomId, RoomPolicy};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -46,6 +46,9 @@ enum Request {
     },
     Count {
         reply: oneshot::Sender<usize>,
+    },
+    Advertise {
+        reply: oneshot::Sender<Vec<AdvertRoom>>,
     },
 }
 
@@ -120,6 +123,13 @@ impl Rooms {
     /// Returns how many rooms there are.
     pub async fn count(&self) -> usize {
         self.ask(|reply| Request::Count { reply })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Returns the rooms to tell the network of, by name; where there are too many, the fullest.
+    pub async fn advertised(&self) -> Vec<AdvertRoom> {
+        self.ask(|reply| Request::Advertise { reply })
             .await
             .unwrap_or_default()
     }
@@ -218,10 +228,32 @@ impl RegistryTask {
                 reply.send(handle).is_ok()
             }
             Request::Count { reply } => reply.send(self.registry.len()).is_ok(),
+            Request::Advertise { reply } => reply.send(self.advertised()).is_ok(),
         };
         if !heard {
             tracing::trace!("an asker gave up");
         }
+    }
+
+    fn advertised(&self) -> Vec<AdvertRoom> {
+        let told = self.registry.names().filter_map(|(name, room)| {
+            let handle = room.and_then(|room| self.handles.get(&room));
+            let people = handle.map_or(0, RoomHandle::people);
+            // A running room without people is about to end; no link carries a name that a
+            // person could not have typed.
+            let is_over = room.is_some() && people == 0 && !self.registry.is_listed(name);
+            let is_usual = RoomName::parse(name.as_str()).is_ok_and(|usual| usual == *name);
+            (!is_over && is_usual).then(|| AdvertRoom {
+                name: name.clone(),
+                people: u16::try_from(people).unwrap_or(u16::MAX),
+                is_locked: false,
+            })
+        });
+        let mut told: Vec<AdvertRoom> = told.collect();
+        told.sort_by(|a, b| b.people.cmp(&a.people).then_with(|| a.name.cmp(&b.name)));
+        told.truncate(ADVERT_ROOMS_MAX);
+        told.sort_by(|a, b| a.name.cmp(&b.name));
+        told
     }
 
     fn look_up_or_start(&mut self, name: &RoomName) -> Result<Way, ReasonCode> {

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -121,6 +122,7 @@ pub(crate) enum RoomMessage {
 #[derive(Debug, Clone)]
 pub(crate) struct RoomHandle {
     mailbox: mpsc::Sender<RoomMessage>,
+    people: Arc<AtomicUsize>,
 }
 
 impl RoomHandle {
@@ -128,7 +130,13 @@ impl RoomHandle {
     #[cfg(test)]
     pub fn dead() -> Self {
         let (mailbox, _) = mpsc::channel(1);
-        Self { mailbox }
+        let people = Arc::default();
+        Self { mailbox, people }
+    }
+
+    /// Returns how many people were in it a moment ago, those who are coming back included.
+    pub fn people(&self) -> usize {
+        self.people.load(Ordering::Relaxed)
     }
 
     /// Sends a message, waiting while the room is busy. Returns false when the room is gone.
@@ -170,6 +178,8 @@ pub(crate) struct RoomTask {
     links: Links,
     rooms: Rooms,
     mailbox: mpsc::Receiver<RoomMessage>,
+    /// What the handle tells of.
+    people: Arc<AtomicUsize>,
     transport: TransportHandle,
     media_lost: CancellationToken,
     pending: VecDeque<TransportCommand>,
@@ -193,6 +203,11 @@ impl RoomTask {
     pub fn new(id: RoomId, rooms: Rooms, around: &Surroundings) -> (Self, RoomHandle) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_MAX);
         let (report_to, reports) = mpsc::channel(REPORTS_MAX);
+        let people = Arc::new(AtomicUsize::new(0));
+        let handle = RoomHandle {
+            mailbox: sender,
+            people: Arc::clone(&people),
+        };
         let task = Self {
             id,
             key: RoomKey(around.site.keys.next()),
@@ -200,6 +215,7 @@ impl RoomTask {
             links: Links::default(),
             rooms,
             mailbox,
+            people,
             transport: around.transport.clone(),
             media_lost: around.transport.failure(),
             pending: VecDeque::new(),
@@ -207,7 +223,7 @@ impl RoomTask {
             report_to,
             looked_at: Instant::now(),
         };
-        (task, RoomHandle { mailbox: sender })
+        (task, handle)
     }
 
     /// Serves the room until nobody needs it.
@@ -252,6 +268,7 @@ impl RoomTask {
                 self.look(now);
             }
             self.act(now);
+            self.people.store(self.call.people(), Ordering::Relaxed);
             if !self.flush() {
                 self.lose_media(now);
                 break;

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use snug_protocol::{PeerId, Pin, ReasonCode, RoomName};
+use snug_protocol::{Advert, PeerId, Pin, ReasonCode, RoomName};
 use snug_room::Patience;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::advertising::Advertising;
 use crate::application::RoomApplication;
-use crate::http::{Gate, Health, health_route, site, socket_route};
+use crate::http::{Gate, Health, advert_route, health_route, site, socket_route};
 use crate::listener::Listener;
 use crate::metrics::metrics_route;
 use crate::registry::{RegistryTask, Rooms};
@@ -38,6 +40,7 @@ pub struct Server {
     stop_rooms: CancellationToken,
     hosting: JoinSet<()>,
     transport: Transport,
+    adverts: Option<watch::Receiver<Advert>>,
 }
 
 impl Server {
@@ -83,6 +86,12 @@ impl Server {
             .merge(health_of(rooms.clone(), transport.handle()))
             .merge(metrics_of(rooms.clone(), doors, media))
             .merge(pages::routes(config.pages));
+        let (advertising, adverts) = Advertising::new(rooms.clone(), identity.pin(), port);
+        let adverts = config.is_announced.then_some(adverts);
+        let routes = match &adverts {
+            Some(adverts) => routes.merge(advert_route(adverts.clone())),
+            None => routes,
+        };
         let gate = Gate {
             origins,
             allow_plain: config.allow_plain_ws,
@@ -92,6 +101,9 @@ impl Server {
         let (mut listening, mut hosting) = (JoinSet::new(), JoinSet::new());
         hosting.spawn(registry.run(stop_rooms.clone()));
         hosting.spawn(telling.run(stop_rooms.clone()));
+        if adverts.is_some() {
+            hosting.spawn(advertising.run(stop_rooms.clone()));
+        }
         listening.spawn(listener.run(site(gate, routes), tls, stop.clone()));
         let pin = identity.pin();
         tracing::info!(port, "listening");
@@ -104,6 +116,7 @@ impl Server {
             stop_rooms,
             hosting,
             transport,
+            adverts,
         })
     }
 
@@ -115,6 +128,11 @@ impl Server {
     /// Returns the fingerprint of the server's identity key.
     pub fn pin(&self) -> Pin {
         self.pin
+    }
+
+    /// Follows what is to be told on this network; nothing where rooms are not announced.
+    pub fn adverts(&self) -> Option<watch::Receiver<Advert>> {
+        self.adverts.clone()
     }
 
     /// Lets people into a room on a server that hosts listed rooms only.

@@ -265,6 +265,34 @@ impl Host {
         self.set_port(PORT_FORWARDING)
     }
 
+    /// Drops what comes for all or for many (broadcast and multicast) on its way to this host, as
+    /// some access points do; what is for this host alone arrives.
+    ///
+    /// # Errors
+    /// When the switch does not obey.
+    pub fn drop_multicast(&self) -> Result<()> {
+        let mut words = vec!["-n", &self.switch, "link", "set", "dev", &self.port];
+        words.extend(["mcast_flood", "off", "bcast_flood", "off"]);
+        run("bridge", &words)
+    }
+
+    /// Tells this host where a neighbour is, so that it need not ask everybody.
+    ///
+    /// # Errors
+    /// When the neighbour has no `lan0` or the address is not one.
+    pub fn knows(&self, address: &str, neighbour: &Host) -> Result<()> {
+        let path = "/sys/class/net/lan0/address";
+        let output = neighbour
+            .namespace
+            .command("cat".as_ref())
+            .arg(path)
+            .output()?;
+        let link = String::from_utf8(output.stdout)?;
+        let mut words = vec!["neighbour", "replace", address, "lladdr", link.trim()];
+        words.extend(["dev", "lan0", "nud", "permanent"]);
+        self.namespace.ip(&words)
+    }
+
     fn set_port(&self, state: &str) -> Result<()> {
         // Not `ip link set ... type bridge_slave state`: iproute2 6.1 accepts that without effect.
         run(

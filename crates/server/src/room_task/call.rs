@@ -364,6 +364,11 @@ impl Call {
         self.actions.pop_front()
     }
 
+    /// How many people are in the call, those who are coming back included.
+    pub fn people(&self) -> usize {
+        self.room.len()
+    }
+
     /// Whether nobody is in the call and nobody's place is held.
     pub fn is_empty(&self) -> bool {
         self.room.is_empty()

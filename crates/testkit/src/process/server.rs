@@ -43,6 +43,14 @@ impl Server {
         Self::start_as(command(namespace), arguments)
     }
 
+    /// Starts a server that tells this namespace's network of its rooms, at the usual port.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub fn start_announcing(namespace: &Namespace) -> Result<Self> {
+        Self::start_by(command(Some(namespace)), &["--port", "7684"])
+    }
+
     /// Starts a server that runs on this core alone, for measurements.
     ///
     /// # Errors
@@ -53,11 +61,13 @@ impl Server {
         Self::start_as(command, arguments)
     }
 
-    fn start_as(mut command: Command, arguments: &[&str]) -> Result<Self> {
+    fn start_as(command: Command, arguments: &[&str]) -> Result<Self> {
+        Self::start_by(command, &[&["--no-discovery"], arguments].concat())
+    }
+
+    fn start_by(mut command: Command, arguments: &[&str]) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        command
-            .args(["serve", "--no-discovery", "--data"])
-            .arg(data.path());
+        command.args(["serve", "--data"]).arg(data.path());
         if !arguments.contains(&"--port") {
             command.args(["--port", "0"]);
         }
