@@ -43,7 +43,11 @@ pub enum Request {
     HostRoom(String),
     /// Go into a room: a known one's name, or a link.
     JoinRoom(String),
-    /// The same, from outside the page, which has to be told when it goes wrong.
+    /// Go into a room on this network, by its link from the snapshot.
+    JoinFound(String),
+    /// Look for rooms on this network once more.
+    LookAgain,
+    /// The same as joining, from outside the page, which has to be told when it goes wrong.
     OpenLink(String),
     /// Stay at home after all.
     CancelJoining,
@@ -102,6 +106,8 @@ pub struct Setup {
     pub was_damaged: bool,
     /// Port to host on; 0 is any.
     pub port: u16,
+    /// Rooms are looked for on this network, and ours are told there.
+    pub discovers: bool,
     /// Room to join at once.
     pub link: Option<String>,
     /// Where pictures go.

@@ -14,7 +14,7 @@ Opens the window; with a LINK, joins that room at once.
   LINK            snug://HOST[:PORT]/ROOM#k=KEY, https://HOST[:PORT]/room/ROOM#k=KEY or HOST/ROOM
   --data DIR      Folder for settings, keys and logs [default: the user's data folder]
   --port N        Port to host rooms on; 0 takes any free one [default: 7684]
-  --no-discovery  Send nothing to announce rooms on this network
+  --no-discovery  Neither announce rooms on this network nor look for them
 
 Without a window:
 ";

@@ -47,6 +47,16 @@ pub(crate) async fn join_room(bridge: Asked<'_>, text: String) -> Answer {
 }
 
 #[tauri::command]
+pub(crate) async fn join_found(bridge: Asked<'_>, link: String) -> Answer {
+    bridge.ask(Request::JoinFound(link)).await
+}
+
+#[tauri::command]
+pub(crate) async fn look_again(bridge: Asked<'_>) -> Answer {
+    bridge.ask(Request::LookAgain).await
+}
+
+#[tauri::command]
 pub(crate) async fn cancel_joining(bridge: Asked<'_>) -> Answer {
     bridge.ask(Request::CancelJoining).await
 }

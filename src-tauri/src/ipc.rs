@@ -25,6 +25,10 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Rooms joined before, the latest first; at most 8.
     pub recent: Vec<RecentRoom>,
+    /// Rooms on this network, by name; at most 256. Empty outside home.
+    pub rooms: Vec<FoundRoom>,
+    /// Rooms on this network are looked for at home, and ours are told there.
+    pub looks_for_rooms: bool,
     /// Why the last attempt to host or join failed, until dismissed or tried again.
     pub problem: Option<Problem>,
     /// News that the person did not cause: shown for a while.
@@ -196,6 +200,21 @@ pub struct RecentRoom {
     pub host: String,
 }
 
+/// A room on this network. Its host may be anybody: what is told proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct FoundRoom {
+    /// What joins it, and tells it from others of its name.
+    pub link: String,
+    /// Its name.
+    pub room: String,
+    /// What its host's computer is called.
+    pub host: String,
+    /// How many people are in it.
+    pub people: u16,
+    /// Not everybody who comes is let in at once.
+    pub is_locked: bool,
+}
+
 /// What went wrong. The page has its own words for the codes it knows (`i18n`), made from
 /// `details`; for others it shows `message` and `hint`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
@@ -326,6 +345,7 @@ mod tests {
             Devices,
             DeviceEntry,
             RecentRoom,
+            FoundRoom,
             Problem,
             ProblemDetails,
             Notice,

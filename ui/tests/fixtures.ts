@@ -1,5 +1,5 @@
 // Made-up snapshots: one plain state of the program to start from, changed by each test as it needs.
-import type { DeviceState, Problem, ProblemDetails, RecentRoom, Settings, Snapshot } from "../src/ipc/types";
+import type { DeviceState, Problem, ProblemDetails, FoundRoom, RecentRoom, Settings, Snapshot } from "../src/ipc/types";
 
 /** A device that runs. */
 export function running(name: string): DeviceState {
@@ -61,9 +61,17 @@ export const atHome: Snapshot = {
   },
   settings,
   recent: [],
+  rooms: [],
+  looks_for_rooms: true,
   problem: null,
   notice: null,
 };
+
+export const found: FoundRoom[] = [
+  { link: "snug://192.168.1.7/Harbour%20crew#k=a", room: "Harbour crew", host: "maras-laptop", people: 4, is_locked: false },
+  { link: "snug://192.168.1.8/Harbour%20crew#k=b", room: "Harbour crew", host: "lab-server", people: 1, is_locked: false },
+  { link: "snug://192.168.1.9/Budget#k=c", room: "Budget, just us", host: "ingrid", people: 2, is_locked: true },
+];
 
 export const recent: RecentRoom[] = [
   { link: "snug://maras-laptop:7684/Harbour%20crew", room: "Harbour crew", host: "maras-laptop:7684" },

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use snug_client::{
     EncodedPicture, Event, FrameSink, JoinOptions, JoinStep, Participant, PictureSink, Stats,
 };
+use snug_discovery::Announcer;
 use snug_media::I420Frame;
 use snug_media::source::Silence;
 use snug_protocol::{DisplayName, Host, Link, Pin, RoomName, Scheme, TrackId};
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) data: PathBuf,
     /// The person has a microphone and keeps it off: the others see it as muted.
     pub(crate) muted: bool,
+    /// A room that is opened here is told on this network.
+    pub(crate) is_announced: bool,
     /// How many earlier calls are still ending.
     pub(crate) calls: watch::Receiver<usize>,
     /// Follows the way in.
@@ -67,6 +70,7 @@ pub(crate) struct Entered {
 /// A room hosted here.
 pub(crate) struct Hosting {
     server: Server,
+    announcer: Option<Announcer>,
     room: RoomName,
 }
 
@@ -75,6 +79,7 @@ impl Hosting {
         room: RoomName,
         port: u16,
         data: PathBuf,
+        is_announced: bool,
         mut calls: watch::Receiver<usize>,
     ) -> Result<Self, Problem> {
         // When it takes longer, another port will do.
@@ -84,6 +89,7 @@ impl Hosting {
             data_dir: data.clone(),
             rooms: RoomPolicy::Listed,
             pages: snug_cli::PAGES,
+            is_announced,
             ..Config::default()
         };
         let server = match Server::start(config(port)).await {
@@ -93,7 +99,12 @@ impl Hosting {
         let server = server.map_err(|error| of_server(&error))?;
         let listed = server.list_room(room.clone()).await;
         listed.map_err(of_reason)?;
-        Ok(Self { server, room })
+        let announcer = server.adverts().map(Announcer::start);
+        Ok(Self {
+            server,
+            announcer,
+            room,
+        })
     }
 
     /// Ends the room for everybody in it.
@@ -103,6 +114,9 @@ impl Hosting {
 
     /// Stops the server; takes up to two seconds.
     pub(crate) async fn stop(self) {
+        if let Some(announcer) = self.announcer {
+            announcer.finish().await;
+        }
         self.server.shutdown().await;
     }
 
@@ -126,7 +140,8 @@ pub(crate) async fn enter(plan: Plan) -> Result<Entered, Problem> {
     let (hosting, link) = match plan.target {
         Target::Guest(link) => (None, link),
         Target::Host(room, port) => {
-            let hosting = Hosting::start(room, port, plan.data.clone(), plan.calls).await?;
+            let data = plan.data.clone();
+            let hosting = Hosting::start(room, port, data, plan.is_announced, plan.calls).await?;
             let link = hosting.own_link();
             (Some(hosting), link)
         }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod happen;
+mod nearby;
 mod settle;
 mod show;
 
@@ -27,6 +28,7 @@ use super::speaker::Ears;
 use super::{Letter, Outward, Setup};
 use crate::ipc::{Notice, Problem, Snapshot, Watching};
 use crate::tiles::{Running, Tiles};
+use nearby::Nearby;
 
 /// News from threads and calls that may wait: every source there is ends at once, twice.
 const NEWS_LANE: usize = 32;
@@ -56,6 +58,7 @@ pub(super) struct Owner {
     is_dirty: bool,
     is_saving: bool,
     port: u16,
+    nearby: Nearby,
     place: Place,
     /// Counts attempts and calls, so that late news is known as such.
     count: u64,
@@ -105,6 +108,8 @@ struct Attempt {
     room: String,
     /// The link, when somebody else hosts it.
     link: Option<Link>,
+    /// It was found on this network: its key proves nothing.
+    is_found: bool,
     steps: watch::Receiver<snug_client::JoinStep>,
     job: AbortHandle,
 }
@@ -142,6 +147,7 @@ enum Input {
     Devices,
     Watching,
     Stale(u32),
+    Nearby,
     Due,
 }
 
@@ -168,6 +174,7 @@ impl Owner {
             is_dirty: false,
             is_saving: false,
             port: setup.port,
+            nearby: Nearby::new(setup.discovers),
             place: Place::Home,
             count: 0,
             calls: BTreeSet::new(),
@@ -239,6 +246,7 @@ impl Owner {
             Ok(()) = self.devices.changed() => Input::Devices,
             Ok(()) = self.running.watching.changed() => Input::Watching,
             Some(tile) = self.running.stale.recv() => Input::Stale(tile),
+            () = self.nearby.changed() => Input::Nearby,
             () = sleep_until(deadline) => Input::Due,
         }
     }
@@ -258,7 +266,7 @@ impl Owner {
             Input::News(News::Call(call, report)) => self.note_report(call, report),
             Input::Event(event) => self.note_event(event),
             Input::Stats => self.note_stats(),
-            Input::Step => {}
+            Input::Step | Input::Nearby => {}
             Input::Devices => self.note_devices(),
             Input::Watching => self.note_watching(),
             Input::Stale(tile) => {

@@ -17,6 +17,8 @@ pub(crate) struct Room {
     pub(crate) link: Link,
     pub(crate) is_host: bool,
     pub(crate) is_pinned: bool,
+    /// It was found on this network: the key in its link is what anybody may have said.
+    pub(crate) is_found: bool,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) stats: watch::Receiver<Stats>,
     /// Dropping it leaves.
@@ -45,6 +47,7 @@ impl Room {
             link,
             is_host,
             is_pinned: false,
+            is_found: false,
             events,
             stats,
             commands,
@@ -94,10 +97,12 @@ impl Room {
         }
     }
 
-    /// Returns what joins it again.
+    /// Returns what joins it again. A key that nobody vouched for is not kept as if somebody had.
     pub(crate) fn recent(&self) -> RecentRoom {
+        let mut link = self.link.clone();
+        link.pin = link.pin.filter(|_| !self.is_found);
         RecentRoom {
-            link: self.link.to_string(),
+            link: link.to_string(),
             room: self.link.room.to_string(),
             host: self.link.authority(),
         }

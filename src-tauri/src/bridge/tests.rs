@@ -45,6 +45,7 @@ impl Someone {
             kept,
             was_damaged: false,
             port: 0,
+            discovers: false,
             link,
             tiles: tiles.clone(),
             running,
@@ -135,6 +136,30 @@ async fn frame(page: &mut WebSocketStream<TcpStream>, kind: u8, tile: u8) -> Vec
             return frame.to_vec();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_was_found_is_not_verified_by_what_it_said() {
+    let (mut host, mut guest) = (Someone::new("Ada"), Someone::new("Bert"));
+    let room = host.host("kitchen").await;
+    let link = room.links[0].clone();
+    assert!(link.contains("#k="), "{link}");
+    guest.ask(Request::JoinFound(link.clone())).await;
+    guest.until("room", |it| room_of(it).is_some()).await;
+    host.until_person("guest", "Bert", |_| true).await;
+    let snapshot = guest.bridge.snapshot();
+    assert!(!room_of(&snapshot).unwrap().is_pinned);
+    assert!(!snapshot.looks_for_rooms && snapshot.rooms.is_empty());
+    let kept = &snapshot.recent[0].link;
+    assert!(link.starts_with(kept) && !kept.contains("#k="), "{kept}");
+    // Another key than the one that was told is refused all the same.
+    guest.ask(Request::LeaveRoom).await;
+    let other = format!("{kept}#k={}", "A".repeat(43));
+    guest.ask(Request::JoinFound(other)).await;
+    let snapshot = guest.until("problem", |it| it.problem.is_some()).await;
+    assert!(matches!(snapshot.stage, Stage::Home));
+    guest.quit().await;
+    host.quit().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

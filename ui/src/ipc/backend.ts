@@ -32,6 +32,10 @@ export interface Backend {
   hostRoom(name: string): Promise<void>;
   /** Joins by a known room's name, `host/room`, an https link or a snug link. */
   joinRoom(text: string): Promise<void>;
+  /** Joins a room on this network by its link from the snapshot. */
+  joinFound(link: string): Promise<void>;
+  /** Asks the computers of this network once more, one by one too. */
+  lookAgain(): Promise<void>;
   cancelJoining(): Promise<void>;
   dismissProblem(): Promise<void>;
   dismissNotice(number: number): Promise<void>;

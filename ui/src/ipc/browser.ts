@@ -133,6 +133,8 @@ export class BrowserBackend implements Backend {
   testSpeaker = refuse;
   setGraphics = refuse;
   forgetRecent = refuse;
+  joinFound = refuse;
+  lookAgain = refuse;
   quitConfirmed = refuse;
 
   async #openInputs(): Promise<void> {
@@ -294,6 +296,8 @@ export class BrowserBackend implements Backend {
         graphics: "auto",
       },
       recent: [],
+      rooms: [],
+      looks_for_rooms: false,
       problem: this.#problem,
       notice: null,
     };

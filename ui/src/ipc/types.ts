@@ -26,6 +26,14 @@ settings: Settings,
  */
 recent: Array<RecentRoom>, 
 /**
+ * Rooms on this network, by name; at most 256. Empty outside home.
+ */
+rooms: Array<FoundRoom>, 
+/**
+ * Rooms on this network are looked for at home, and ours are told there.
+ */
+looks_for_rooms: boolean, 
+/**
  * Why the last attempt to host or join failed, until dismissed or tried again.
  */
 problem: Problem | null, 
@@ -202,6 +210,28 @@ room: string,
  * `host:port`.
  */
 host: string, };
+
+export type FoundRoom = { 
+/**
+ * What joins it, and tells it from others of its name.
+ */
+link: string, 
+/**
+ * Its name.
+ */
+room: string, 
+/**
+ * What its host's computer is called.
+ */
+host: string, 
+/**
+ * How many people are in it.
+ */
+people: number, 
+/**
+ * Not everybody who comes is let in at once.
+ */
+is_locked: boolean, };
 
 export type Problem = { 
 /**

@@ -20,6 +20,8 @@ export const blank: Snapshot = {
     graphics: "auto",
   },
   recent: [],
+  rooms: [],
+  looks_for_rooms: false,
   problem: null,
   notice: null,
 };

@@ -4,7 +4,7 @@ import { mount } from "svelte";
 
 import PageRoot from "../../src/App.svelte";
 import type { Snapshot } from "../../src/ipc/types";
-import { atHome, off, problem, recent, settings, troubled } from "../fixtures";
+import { atHome, found, off, problem, recent, settings, troubled } from "../fixtures";
 import Parts from "./Parts.svelte";
 import { appThatShows } from "./program";
 import { roomStates } from "./room";
@@ -62,6 +62,7 @@ export const states: Record<string, Show> = {
   ...roomStates,
   home: page(atHome),
   "home-recent": page(withRecent),
+  "home-found": page({ ...atHome, rooms: found }),
   "home-first": page({ ...atHome, settings: { ...settings, name: "" } }),
   "home-first-asked": page({ ...atHome, settings: { ...settings, name: "" } }, () => press("host-button")),
   "home-off": page({ ...withRecent, me: { ...atHome.me, camera: off(), microphone: off(), is_listening: true } }),

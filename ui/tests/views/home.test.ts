@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen } from "@testing-library/svelte";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import { atHome, off, problem, recent, settings, troubled } from "../fixtures";
+import { atHome, found, off, problem, recent, settings, troubled } from "../fixtures";
 import { expectAccessible } from "../axe";
 import { byId, has, said, showPage } from "./page";
 
@@ -118,6 +118,53 @@ describe("home", () => {
       ["joinRoom", "Budget, just us"],
       ["forgetRecent", recent[0]?.link],
     ]);
+  });
+
+  test("lists rooms on this network, of one name too, and joins one with one click", async () => {
+    const { backend } = await showPage({ ...atHome, recent, rooms: found });
+    const rows = screen.getAllByTestId("found-room");
+    expect(rows.map((row) => row.textContent?.replace(/\s+/g, " ").trim())).toEqual([
+      "Harbour crew maras-laptop · 4 people Join",
+      "Harbour crew lab-server · 1 person Join",
+      "Budget, just us ingrid · 2 people · locked Join",
+    ]);
+    await expectAccessible();
+    expect(rows[0]?.closest("li")?.classList.contains("lit")).toBe(true);
+    expect(accents()).toHaveLength(0);
+    await fireEvent.click(rows[1] as HTMLElement);
+    await said();
+    expect(backend.requests).toEqual([["joinFound", found[1]?.link]]);
+  });
+
+  test("leaves a room out that is gone, and says what to do where there is none", async () => {
+    const { backend } = await showPage({ ...atHome, rooms: found });
+    backend.say({ rooms: found.slice(2) });
+    await said();
+    expect(screen.getAllByTestId("found-room")).toHaveLength(1);
+    backend.say({ rooms: [] });
+    await said();
+    expect(has("found-room")).toBe(false);
+    expect(screen.getByText("Host one, and everyone on this network sees it here and can walk in.")).toBeTruthy();
+  });
+
+  test("looks again when asked, once the first look is over", async () => {
+    vi.useFakeTimers();
+    try {
+      const { backend } = await showPage(atHome);
+      expect(has("look-again")).toBe(false);
+      await vi.advanceTimersByTimeAsync(4000);
+      await fireEvent.click(byId("look-again"));
+      expect(backend.requests).toEqual([["lookAgain"]]);
+      expect(has("look-again")).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("promises nothing where rooms are not looked for", async () => {
+    await showPage({ ...atHome, looks_for_rooms: false });
+    expect(screen.queryByText("On this network")).toBeNull();
+    expect(screen.getByText("Host one and send its link, or join with a link that you were given.")).toBeTruthy();
   });
 
   test("lights the room under the focus instead of Host", async () => {

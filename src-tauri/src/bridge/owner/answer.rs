@@ -18,6 +18,8 @@ impl Owner {
             Request::SetName(name) => return self.set_name(&name),
             Request::HostRoom(name) => return self.host_room(&name),
             Request::JoinRoom(text) => return self.join_room(&text),
+            Request::JoinFound(link) => return self.join_found(&link),
+            Request::LookAgain => self.nearby.look_again(),
             Request::OpenLink(link) => self.open_link(&link),
             Request::CancelJoining => self.cancel_joining(),
             Request::DismissProblem => self.problem = None,
@@ -102,7 +104,7 @@ impl Owner {
 
     fn host_room(&mut self, name: &str) -> Result<(), Problem> {
         let room = RoomName::parse(name).map_err(|error| bad_text("bad_room", &error))?;
-        self.enter(Target::Host(room, self.port))
+        self.enter(Target::Host(room, self.port), false)
     }
 
     fn join_room(&mut self, text: &str) -> Result<(), Problem> {
@@ -110,7 +112,12 @@ impl Owner {
         let known = self.kept.recent.iter().find(|it| it.room == text);
         let link = known.map_or(text, |room| &room.link);
         let link: Link = link.parse().map_err(|error| bad_text("bad_link", &error))?;
-        self.enter(Target::Guest(link))
+        self.enter(Target::Guest(link), false)
+    }
+
+    fn join_found(&mut self, link: &str) -> Result<(), Problem> {
+        let link: Link = link.parse().map_err(|error| bad_text("bad_link", &error))?;
+        self.enter(Target::Guest(link), true)
     }
 
     /// Joins by a link from outside the page: its problems are shown, nobody else hears them.
@@ -125,7 +132,7 @@ impl Owner {
         }
     }
 
-    fn enter(&mut self, target: Target) -> Result<(), Problem> {
+    fn enter(&mut self, target: Target, is_found: bool) -> Result<(), Problem> {
         let (room, link) = match &target {
             Target::Guest(link) => (link.room.to_string(), Some(link.clone())),
             Target::Host(room, _) => (room.to_string(), None),
@@ -147,6 +154,7 @@ impl Owner {
             data: self.kept.folder.clone(),
             muted: !self.kept.settings.microphone_on && self.microphone.is_there(),
             calls: self.call_count.subscribe(),
+            is_announced: self.nearby.is_allowed(),
             steps: follow,
             tiles: self.tiles.clone(),
             ears: self.ears.clone(),
@@ -160,6 +168,7 @@ impl Owner {
             number,
             room,
             link,
+            is_found,
             steps,
             job,
         });

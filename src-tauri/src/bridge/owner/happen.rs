@@ -59,7 +59,8 @@ impl Owner {
 
     fn go_in(&mut self, number: u64, entered: Entered) {
         tracing::info!(is_host = entered.hosting.is_some(), "entered a room");
-        let room = self.start_call(number, entered);
+        let mut room = self.start_call(number, entered);
+        room.is_found = matches!(&self.place, Place::Joining(attempt) if attempt.is_found);
         if !room.is_host {
             self.kept.remember(room.recent());
             self.is_dirty = true;
@@ -123,7 +124,8 @@ impl Owner {
         };
         match event.map(|event| event.what) {
             Some(Happening::Joined { key, .. }) => {
-                room.is_pinned = matches!(key, KeyStanding::Pinned | KeyStanding::Authority);
+                let is_proven = matches!(key, KeyStanding::Pinned | KeyStanding::Authority);
+                room.is_pinned = is_proven && !room.is_found;
             }
             Some(Happening::SourceStopped {
                 kind,

@@ -20,6 +20,8 @@ impl Owner {
         self.settle_camera();
         self.settle_microphone();
         self.settle_speaker();
+        let is_home = matches!(self.place, Place::Home) && self.ending.is_none();
+        self.nearby.settle(is_home);
         let runs = self.microphone.capture.is_running();
         self.tiles.levels().set_mine_runs(runs);
         if let Place::Room(room) = &mut self.place {

@@ -32,6 +32,8 @@ impl Owner {
             devices: self.lists.as_ref().map(listed).unwrap_or_default(),
             settings: self.kept.settings.clone(),
             recent: self.kept.recent.clone(),
+            rooms: self.nearby.shown(),
+            looks_for_rooms: self.nearby.is_allowed(),
             problem: self.problem.clone(),
             notice: self.notice.clone(),
         }

@@ -15,8 +15,8 @@ const NAME_SETTLES_MS = 400;
 /** Code of the problem that a way into a room was asked for before there was a name. */
 export const NAME_NEEDED = "name_needed";
 
-/** What the person asked for: a room of their own, the link in the field, or a room of the list. */
-type Wish = { kind: "host" } | { kind: "join" } | { kind: "recent"; link: string };
+/** What the person asked for: a room of their own, the link in the field, or a room of a list. */
+type Wish = { kind: "host" } | { kind: "join" } | { kind: "recent" | "found"; link: string };
 
 export class Way {
   nameError = $state<string>();
@@ -86,6 +86,11 @@ export class Way {
     else void this.#go({ kind: "join" });
   }
 
+  /** Joins a room on this network. */
+  joinFound(link: string): void {
+    void this.#go({ kind: "found", link });
+  }
+
   /** Joins a room of the list. */
   joinRecent(link: string): void {
     void this.#go({ kind: "recent", link });
@@ -150,6 +155,7 @@ export class Way {
     try {
       if (wish.kind === "host") await backend.hostRoom(this.room.trim() || this.suggestedRoom);
       else if (wish.kind === "join") await backend.joinRoom(this.link.trim());
+      else if (wish.kind === "found") await backend.joinFound(wish.link);
       else await backend.joinRoom(wish.link);
     } catch (error) {
       const problem = problemOf(error);
