@@ -11,9 +11,12 @@ use anyhow::{Context, Result, bail};
 use crate::process::{program, repository, run};
 use crate::{apt, tool};
 
-/// One a parser; each a file in `fuzz/fuzz_targets`.
+/// One a parser; each a module of `fuzz/src` and a file in `fuzz/fuzz_targets`.
 const TARGETS: &[&str] = &[
     "phoenix_socket",
+    "phoenix_client",
+    "session",
+    "answer",
     "media_event",
     "link",
     "sdp",
@@ -109,6 +112,7 @@ mod tests {
                     .join(format!("{target}.rs"))
                     .is_file()
             );
+            assert!(folder.join("src").join(format!("{target}.rs")).is_file());
             assert!(folder.join("seeds").join(target).is_dir());
         }
     }

@@ -14,6 +14,8 @@
 mod connect;
 mod error;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod options;
 mod output;
 mod participant;

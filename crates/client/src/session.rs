@@ -9,7 +9,7 @@
 //!   be taken out of a session description.
 //! - What makes no sense (unknown peers, tracks, types) is counted and changes nothing.
 
-mod answer;
+pub(crate) mod answer;
 mod negotiation;
 mod roster;
 

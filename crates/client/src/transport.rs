@@ -34,14 +34,14 @@ use webrtc::peer_connection::{
     RTCStatsReportEntry, StatsSelector,
 };
 
+pub(crate) use answer::with_track_names;
 pub(crate) use engine::RED_PAYLOAD_TYPE;
 pub(crate) use feedback::Feedback;
+pub(crate) use fingerprint::Announced;
 pub(crate) use local_track::{AudioLevel, EarlierSound, LocalTrack, MediaPacket, RIDS};
 
-use answer::with_track_names;
 use engine::LocalAddress;
 use feedback::FeedbackTap;
-use fingerprint::Announced;
 use relay::Relays;
 use runtime::Tasks;
 use uplink::Numbering;

@@ -7,7 +7,6 @@
 mod agreed;
 mod answer;
 mod attributes;
-#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod offer;
 mod state;

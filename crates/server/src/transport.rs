@@ -13,7 +13,7 @@ mod command;
 mod counters;
 mod demux;
 mod dtls;
-#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
 pub mod fuzzing;
 mod handle;
 mod ice;

@@ -35,6 +35,9 @@ pub fn pictures<T>(path: &Path, mut look: impl FnMut(&Picture) -> T) -> Result<V
             "showinfo=checksum=0",
             "-fps_mode",
             "passthrough",
+            // After a change of layers pictures come closer than the film's rate says.
+            "-enc_time_base",
+            "1:1000",
         ])
         .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
         .stdout(Stdio::piped())

@@ -1,14 +1,17 @@
 //! A film clip and a voice cross a room and are recorded; a tone does. What is measured is what a
 //! person would see and hear when playing the recording in another program (ffmpeg).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use snug_testkit::cable::Cable;
 use snug_testkit::fixtures::{self, StampedFilm};
-use snug_testkit::process::{Join, PATIENCE, Server};
+use snug_testkit::netns::{Namespace, with_rights};
+use snug_testkit::process::{Join, PATIENCE, Participant, Server, track_sum};
+use snug_testkit::profile::Profile;
 use snug_testkit::wav::Sound;
 use snug_testkit::{correlate, decode, lane, psnr, strip, tone, wav};
 
@@ -18,6 +21,18 @@ const LEAD_S: f64 = 2.5;
 const SPEECH_S: f64 = 11.0;
 /// Longer than the call lasts, so that neither picture nor sound repeats.
 const SOURCE_S: f64 = 20.0;
+
+/// How far sound and picture may be apart, in milliseconds.
+const IN_STEP_MS: f64 = 40.0;
+/// While layers change that is looked at in pieces so long.
+const STEP_S: f64 = 2.0;
+/// Sources for a call that waits for layers.
+const LAYERS_SOURCE_S: f64 = 60.0;
+/// How long a way may take to be found out.
+const LAYERS_WITHIN: Duration = Duration::from_secs(20);
+/// A way that does not carry the best layer of the film.
+const THIN_KBPS: u64 = 600;
+const FILM_ROWS: u64 = 360;
 
 /// Joins a recorder and then a sender, and lets them talk for `seconds` after the first frame of
 /// `kind` before the recorder leaves.
@@ -63,6 +78,63 @@ fn film_and_speech_arrive_whole_and_in_step() -> Result<()> {
     figures.check()
 }
 
+/// A receiver whose way narrows and widens again is shown less and all again; whatever it is shown
+/// stays in step with what it hears.
+#[test]
+fn picture_and_sound_stay_in_step_while_layers_change() -> Result<()> {
+    let _turn = lane::turn();
+    with_rights(|| {
+        let folder = tempfile::tempdir()?;
+        let sources = Sources::make(folder.path(), LAYERS_SOURCE_S)?;
+        // Somebody who does not stop speaking.
+        let mut voice = wav::read(&fixtures::speech())?;
+        while voice.seconds() < LAYERS_SOURCE_S {
+            voice.samples.extend_from_within(..);
+        }
+        wav::write(&sources.microphone, &voice)?;
+        let recording = folder.path().join("out.webm");
+        let (near, far) = (Namespace::new()?, Namespace::new()?);
+        let cable = Cable::lay(&near, &far, Profile::Clear, 9)?;
+        let server = Server::start_with(Some(&far), &[])?;
+        let link = server.link_by(&Cable::FAR.to_string(), "studio");
+        let recorder = Join::new(&link, "recorder")
+            .with("--record")
+            .with(&recording)
+            .start_in(Some(&near))?;
+        recorder.joined()?;
+        let sender = Join::new(&link, "sender").camera(&sources.camera);
+        let sender = sender
+            .microphone(&sources.microphone)
+            .start_in(Some(&far))?;
+        let id = sender.joined()?;
+        recorder.first_frame(&id, "video", PATIENCE)?;
+        let shown = |what: &str, is_it: fn(u64) -> bool| -> Result<()> {
+            let start = Instant::now();
+            while !is_it(rows_seen(&recorder, &id)?) {
+                ensure!(start.elapsed() < LAYERS_WITHIN, "no {what}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            println!("{what} after {:?}", start.elapsed());
+            std::thread::sleep(Duration::from_secs(4));
+            Ok(())
+        };
+        let whole = |rows| rows == FILM_ROWS;
+        shown("the whole picture", whole)?;
+        cable.change(Profile::Bottleneck(THIN_KBPS));
+        shown("a smaller one", |rows| (1..FILM_ROWS).contains(&rows))?;
+        cable.change(Profile::Clear);
+        shown("the whole one again", whole)?;
+        recorder.leave()?;
+        sender.leave()?;
+        sources.check_in_step(&recording)
+    })
+}
+
+fn rows_seen(viewer: &Participant, peer: &str) -> Result<u64> {
+    let latest = viewer.statistics().context("no statistics yet")?;
+    Ok(track_sum(&latest, peer, "video", "height"))
+}
+
 /// What the sender shows and says.
 struct Sources {
     film: StampedFilm,
@@ -100,6 +172,46 @@ impl Sources {
             camera,
             microphone,
         })
+    }
+
+    /// Fails unless the picture is in step with the sound in every two seconds of a recording.
+    fn check_in_step(&self, recording: &Path) -> Result<()> {
+        let (said, heard) = (wav::read(&self.microphone)?, decode::sound(recording)?);
+        let pictures = decode::pictures(recording, strip::read)?;
+        let first_s = pictures.first().context("no pictures")?.0;
+        let mut windows: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for (at_s, index) in &pictures {
+            let Some(index) = index else { continue };
+            let late_s = at_s - f64::from(*index) * self.film.format.frame_interval_s();
+            let window = ((at_s - first_s) / STEP_S) as u64;
+            windows.entry(window).or_default().push(late_s);
+        }
+        let mut apart = Vec::new();
+        for (window, late_s) in windows {
+            let from_s = first_s + window as f64 * STEP_S;
+            let late_s = median(late_s).context("an empty window")?;
+            let piece = heard.between(from_s, from_s + STEP_S);
+            // What was said when the pictures of this window were taken, and a second around it.
+            let taken_s = from_s - late_s;
+            let around = said.between(taken_s - 1.0, taken_s + STEP_S + 1.0);
+            if taken_s < 1.0 || piece.len() * 2 > around.len() + 2 {
+                continue;
+            }
+            let found = correlate::find(piece, around);
+            let lag_s = found.lag_samples as f64 / f64::from(said.rate_hz);
+            // Where much of the sound was lost it says nothing of the time.
+            if found.score > 0.6 {
+                apart.push((1.0 - lag_s) * 1000.0);
+            }
+        }
+        println!("the sound is later by {apart:.1?} ms");
+        ensure!(
+            apart.len() >= 5,
+            "sound and pictures in {} windows",
+            apart.len()
+        );
+        ensure!(apart.iter().all(|ms| ms.abs() <= IN_STEP_MS), "{apart:?}");
+        Ok(())
     }
 
     /// Plays the recording and compares it with the sources.
@@ -151,7 +263,7 @@ impl Figures {
     }
 
     fn in_step(&self) -> bool {
-        self.sound_late_ms.abs() <= 40.0
+        self.sound_late_ms.abs() <= IN_STEP_MS
     }
 }
 

@@ -4,20 +4,20 @@ use crate::Kind;
 
 /// One media section of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     /// Its name.
-    pub(super) mid: &'a str,
+    pub(crate) mid: &'a str,
     /// Sound or picture.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// Whether media flows in it, in one direction or the other.
-    pub(super) accepted: bool,
+    pub(crate) accepted: bool,
     /// Whether several encodings are received in it (RFC 8853 section 5.1).
-    pub(super) simulcast: bool,
+    pub(crate) simulcast: bool,
 }
 
 /// Lists the audio and video sections of a session description that have a name (RFC 8866
 /// section 5, RFC 5888). Whatever else stands there is skipped.
-pub(super) fn sections(sdp: &str) -> Vec<Section<'_>> {
+pub(crate) fn sections(sdp: &str) -> Vec<Section<'_>> {
     let mut found = Vec::new();
     let mut current: Option<Draft<'_>> = None;
     for line in sdp.lines().map(str::trim_end) {

@@ -3,7 +3,7 @@
 /// Gives each section's track a name where its `a=msid` has only that of the stream. RFC 8830
 /// section 2 allows that, and servers of the Membrane family do it; the library then knows no
 /// track, and drops its packets.
-pub(super) fn with_track_names(sdp: &str) -> String {
+pub(crate) fn with_track_names(sdp: &str) -> String {
     let mut text = String::with_capacity(sdp.len() + 64);
     for (number, section) in sdp
         .split_inclusive('\n')
@@ -14,7 +14,8 @@ pub(super) fn with_track_names(sdp: &str) -> String {
         for line in section {
             let bare = line.trim_end();
             let stream = bare.strip_prefix("a=msid:").map(str::trim);
-            match stream.filter(|stream| !stream.contains(' ')) {
+            let is_whole = |stream: &&str| !stream.is_empty() && !stream.contains(' ');
+            match stream.filter(is_whole) {
                 // Sections keep their order for ever (RFC 8829 section 5.2.2), so this name stays.
                 Some(stream) => text.push_str(&format!("a=msid:{stream} section-{number}\r\n")),
                 None => text.push_str(line),

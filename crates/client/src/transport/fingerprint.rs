@@ -6,12 +6,12 @@
 
 /// The SHA-256 digests that an answer announces for the media certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Announced(Vec<[u8; 32]>);
+pub(crate) struct Announced(Vec<[u8; 32]>);
 
 impl Announced {
     /// Collects every `a=fingerprint:sha-256` of a session description; other algorithms and
     /// malformed lines count as absent.
-    pub(super) fn in_sdp(sdp: &str) -> Self {
+    pub(crate) fn in_sdp(sdp: &str) -> Self {
         let values = sdp.lines().filter_map(|line| {
             let (algorithm, value) = line
                 .trim()

@@ -1,4 +1,5 @@
-//! Doors for the fuzzer (`cargo xtask fuzz`) into what is private.
+//! Doors for the fuzzer (`cargo xtask fuzz`), and for the test that says its seeds again, into what is
+//! private. No program calls them.
 
 use super::RelayAccess;
 use super::demux::{self, Kind};
