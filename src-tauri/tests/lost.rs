@@ -14,6 +14,8 @@ use crate::desk::{OTHER, film_guest, opening, tiles};
 const NOTICED_WITHIN: Duration = Duration::from_secs(3);
 /// How late a test may be that looks every 50 ms on a busy machine.
 const LATE: Duration = Duration::from_millis(700);
+/// Pictures flow again within this, as after an outage anywhere.
+const FLOWS_WITHIN: Duration = Duration::from_secs(5);
 /// A minute of trying, and what the last try takes.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(80);
 
@@ -94,9 +96,19 @@ fn a_host_that_slept_for_five_seconds_is_back_without_rejoining() -> Result<()> 
     let frozen = window.strip(OTHER, PATIENCE)?;
     window.strip_after(OTHER, frozen, PATIENCE)?;
     window.has("mic-button", "aria-pressed", "false", PATIENCE)?;
-    let seen = window.watch(OTHER, Duration::from_secs(2))?;
-    ensure!(seen.pictures_per_second() >= 15.0, "{seen:?}");
-    Ok(())
+    flows_again(&window)
+}
+
+/// What waited in queues is shown first, and then perhaps nothing until a keyframe comes.
+fn flows_again(window: &Window) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        let seen = window.watch(OTHER, Duration::from_secs(2))?;
+        if seen.pictures_per_second() >= 15.0 {
+            return Ok(());
+        }
+        ensure!(since.elapsed() < FLOWS_WITHIN, "{seen:?}");
+    }
 }
 
 #[test]

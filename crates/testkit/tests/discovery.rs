@@ -57,6 +57,23 @@ impl Looking {
         Ok((listed(&event.body), event.at_ms))
     }
 
+    /// Waits until just these links are listed. A host that is heard by a link-local address first
+    /// is listed by that until it is heard by another. Returns the rooms, and when that was.
+    fn shows_links(&self, links: &[String]) -> Result<(Vec<Value>, u64)> {
+        let listed = |body: &Value| body["rooms"].as_array().cloned().unwrap_or_default();
+        let is_among = |room: &Value| links.iter().any(|link| room["link"] == link.as_str());
+        let event = self.program.wait_for_last(
+            &format!("list of {links:?}"),
+            PATIENCE,
+            |event| event.kind == "rooms",
+            |event| {
+                let rooms = listed(&event.body);
+                rooms.len() == links.len() && rooms.iter().all(is_among)
+            },
+        )?;
+        Ok((listed(&event.body), event.at_ms))
+    }
+
     /// Waits for one room, which has to be listed in time since the start. Returns it.
     fn finds_one(&self) -> Result<Value> {
         let (mut rooms, at_ms) = self.shows(1)?;
@@ -265,12 +282,11 @@ fn two_hosts_of_one_room_name_are_two() -> Result<()> {
         let (one, _ann) = hosted(&first.namespace, "a")?;
         let (two, _bob) = hosted(&second.namespace, "a")?;
         let looking = Looking::start(&guest.namespace)?;
-        let (rooms, at_ms) = looking.shows(2)?;
+        let link = |server: &Server, host| format!("snug://{host}/a#k={}", server.fingerprint);
+        let links = [link(&one, "10.77.0.1"), link(&two, "10.77.0.2")];
+        let (rooms, at_ms) = looking.shows_links(&links)?;
         ensure!(at_ms - looking.since_ms <= LISTED_WITHIN_MS, "too late");
-        for (server, host) in [(&one, "10.77.0.1"), (&two, "10.77.0.2")] {
-            let link = format!("snug://{host}/a#k={}", server.fingerprint);
-            let room = rooms.iter().find(|room| room["link"] == link.as_str());
-            let room = room.with_context(|| format!("no {link} in {rooms:?}"))?;
+        for room in &rooms {
             is_joined_where_found(room, &guest.namespace)?;
         }
         one.program.signal(Signal::INT)?;
