@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use snug_protocol::{PeerId, PresenceState, ResumeToken};
-use snug_room::{Connected, Joiner, Output, Patience, Room, Seat};
+use snug_room::{Connected, Credentials, HostRule, Joiner, Output, Patience, Room, Seat};
 
 const PEERS_MAX: usize = 8;
 /// More than this many joins show nothing new.
@@ -55,7 +55,7 @@ struct Both {
 /// Says the input to it.
 pub fn run(data: &[u8]) {
     let mut both = Both {
-        room: Room::new(Patience::default(), PEERS_MAX),
+        room: Room::new(Patience::default(), PEERS_MAX, HostRule::First),
         model: Vec::new(),
         people: Vec::new(),
         announced: BTreeSet::new(),
@@ -136,6 +136,7 @@ impl Both {
             fresh_id: PeerId::from_random(chance),
             fresh_token: token.clone(),
             resume,
+            credentials: Credentials::default(),
         };
         let admission = self.room.handle_join(joiner, self.now);
         if held.is_none() && self.model.len() >= PEERS_MAX {
@@ -181,6 +182,7 @@ impl Both {
                 Output::Arrived { peer } => assert!(self.announced.insert(peer), "told twice"),
                 Output::Presence { peer, .. } => assert!(self.announced.contains(&peer)),
                 Output::Gone { peer, seen, .. } => assert_eq!(self.announced.remove(&peer), seen),
+                other => panic!("nobody asked for {other:?}"),
             }
         }
         assert_eq!(self.room.len(), self.model.len());

@@ -13,19 +13,22 @@ mod choose;
 mod devices;
 mod enter;
 mod keep;
+mod moderation;
 mod owner;
 mod people;
 mod problem;
 mod room;
+mod social;
 mod sources;
 mod speaker;
 
+use snug_client::Stats;
 use snug_media::device::DeviceLists;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::ipc::{Problem, Snapshot};
-use crate::settings::{Appearance, CameraChoice, Graphics, MicrophoneChoice};
+use crate::ipc::{Health, HostAction, Problem, Reaction, Snapshot, Social};
+use crate::settings::{Appearance, CameraChoice, Graphics, Language, MicrophoneChoice};
 use crate::tiles::{Running, Tiles};
 use owner::Owner;
 
@@ -55,8 +58,20 @@ pub enum Request {
     DismissProblem,
     /// The notice of this number was read.
     DismissNotice(u32),
+    /// The words of the host's key were compared with what the host sees: they match.
+    WordsMatch,
     /// Leave the room.
     LeaveRoom,
+    /// Ask the room for what hosts may do.
+    Moderate(HostAction),
+    /// Say this in the chat.
+    Say(String),
+    /// Raise the hand, or lower it.
+    RaiseHand(bool),
+    /// Take the hand of the person of this id down.
+    LowerHand(String),
+    /// Show a reaction.
+    React(Reaction),
     /// Camera on or off.
     SetCameraOn(bool),
     /// Microphone on or off.
@@ -75,6 +90,8 @@ pub enum Request {
     SetMirror(bool),
     /// Light or dark.
     SetAppearance(Appearance),
+    /// What the page speaks.
+    SetLanguage(Language),
     /// Whether the graphics processor is used, from the next start on.
     SetGraphics(Graphics),
     /// A link was put on the clipboard.
@@ -131,17 +148,22 @@ struct Letter {
 pub struct Bridge {
     requests: mpsc::Sender<Letter>,
     snapshots: watch::Receiver<Snapshot>,
+    calls: watch::Receiver<Option<watch::Receiver<Stats>>>,
+    social: watch::Receiver<Social>,
 }
 
 impl Bridge {
     /// Starts the bridge. Must be called inside a tokio runtime.
     pub fn start(setup: Setup) -> (Self, JoinHandle<()>) {
         let (requests, asked) = mpsc::channel(REQUEST_LANE);
-        let (owner, snapshots) = Owner::new(setup, asked);
+        let (owner, snapshots, social) = Owner::new(setup, asked);
+        let calls = owner.calls();
         let task = tokio::spawn(owner.run());
         let bridge = Self {
             requests,
             snapshots,
+            calls,
+            social,
         };
         (bridge, task)
     }
@@ -171,6 +193,20 @@ impl Bridge {
     /// Returns everything on screen as it is now.
     pub fn snapshot(&self) -> Snapshot {
         self.snapshots.borrow().clone()
+    }
+
+    /// Returns how the present call goes; nothing outside a room.
+    pub fn health(&self) -> Option<Health> {
+        let call = self.calls.borrow();
+        let stats = call.as_ref()?;
+        // Its other end goes with the call.
+        stats.has_changed().ok()?;
+        Some(Health::of(&stats.borrow()))
+    }
+
+    /// Follows chat, hands and reactions of the room that the person is in.
+    pub fn social(&self) -> watch::Receiver<Social> {
+        self.social.clone()
     }
 
     /// Follows what is on screen.

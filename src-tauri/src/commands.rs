@@ -14,9 +14,10 @@ use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
 
 use crate::bridge::{Bridge, Request};
-use crate::ipc::{Problem, Snapshot, TileAccess};
-use crate::settings::{Appearance, CameraChoice, Graphics, MicrophoneChoice};
+use crate::ipc::{Health, HostAction, Problem, Reaction, Snapshot, Social, TileAccess};
+use crate::settings::{Appearance, CameraChoice, Graphics, Language, MicrophoneChoice};
 use crate::tiles::Tiles;
+use crate::web_link;
 
 type Answer = Result<(), Problem>;
 type Asked<'a> = State<'a, Bridge>;
@@ -24,6 +25,11 @@ type Asked<'a> = State<'a, Bridge>;
 #[tauri::command]
 pub(crate) fn snapshot(bridge: Asked<'_>) -> Snapshot {
     bridge.snapshot()
+}
+
+#[tauri::command]
+pub(crate) fn health(bridge: Asked<'_>) -> Option<Health> {
+    bridge.health()
 }
 
 #[tauri::command]
@@ -72,8 +78,48 @@ pub(crate) async fn dismiss_notice(bridge: Asked<'_>, number: u32) -> Answer {
 }
 
 #[tauri::command]
+pub(crate) async fn words_match(bridge: Asked<'_>) -> Answer {
+    bridge.ask(Request::WordsMatch).await
+}
+
+#[tauri::command]
 pub(crate) async fn leave_room(bridge: Asked<'_>) -> Answer {
     bridge.ask(Request::LeaveRoom).await
+}
+
+#[tauri::command]
+pub(crate) async fn moderate(bridge: Asked<'_>, action: HostAction) -> Answer {
+    bridge.ask(Request::Moderate(action)).await
+}
+
+#[tauri::command]
+pub(crate) fn social(bridge: Asked<'_>) -> Social {
+    bridge.social().borrow().clone()
+}
+
+#[tauri::command]
+pub(crate) async fn say(bridge: Asked<'_>, text: String) -> Answer {
+    bridge.ask(Request::Say(text)).await
+}
+
+#[tauri::command]
+pub(crate) async fn raise_hand(bridge: Asked<'_>, up: bool) -> Answer {
+    bridge.ask(Request::RaiseHand(up)).await
+}
+
+#[tauri::command]
+pub(crate) async fn lower_hand(bridge: Asked<'_>, person: String) -> Answer {
+    bridge.ask(Request::LowerHand(person)).await
+}
+
+#[tauri::command]
+pub(crate) async fn react(bridge: Asked<'_>, reaction: Reaction) -> Answer {
+    bridge.ask(Request::React(reaction)).await
+}
+
+#[tauri::command]
+pub(crate) fn open_web_link(app: AppHandle, link: String) -> Answer {
+    web_link::open(&app, &link)
 }
 
 #[tauri::command]
@@ -144,6 +190,11 @@ pub(crate) async fn set_appearance(bridge: Asked<'_>, appearance: Appearance) ->
 }
 
 #[tauri::command]
+pub(crate) async fn set_language(bridge: Asked<'_>, language: Language) -> Answer {
+    bridge.ask(Request::SetLanguage(language)).await
+}
+
+#[tauri::command]
 pub(crate) async fn set_graphics(bridge: Asked<'_>, graphics: Graphics) -> Answer {
     bridge.ask(Request::SetGraphics(graphics)).await
 }
@@ -158,6 +209,25 @@ pub(crate) async fn copy_link(app: AppHandle, bridge: Asked<'_>, link: String) -
         details: Default::default(),
     })?;
     bridge.ask(Request::LinkCopied).await
+}
+
+/// Shows a piece of news while another program is in front: where there is a desktop that can.
+#[cfg(target_os = "linux")]
+#[tauri::command]
+pub(crate) async fn notify(
+    desktop: State<'_, std::sync::Arc<crate::desktop::Desktop>>,
+    title: String,
+    body: String,
+) -> Answer {
+    desktop.show(&title, &body).await;
+    Ok(())
+}
+
+/// Other systems show none yet.
+#[cfg(not(target_os = "linux"))]
+#[tauri::command]
+pub(crate) async fn notify(_title: String, _body: String) -> Answer {
+    Ok(())
 }
 
 #[tauri::command]

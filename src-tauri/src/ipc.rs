@@ -4,10 +4,18 @@
 //! TypeScript's view of these types is generated into `ui/src/ipc/types.ts` and committed; the
 //! test below fails while it is stale, `cargo xtask types` renews it.
 
+mod health;
+mod moderation;
+mod social;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::settings::Settings;
+pub use moderation::{Barred, HostAction, Knock, Role, Rules};
+
+pub use health::{Health, PictureHealth, Received, Sent};
+pub use social::{ChatMessage, ChatRefused, ChatRefusedFor, Reacted, Reaction, Social};
 
 /// Everything on screen that the program decides. Sent whole at every change, at most 20 times a
 /// second, as the event `snapshot`.
@@ -57,6 +65,10 @@ pub struct Joining {
     pub host: Option<String>,
     /// The step that is under way.
     pub step: JoinStep,
+    /// We are there, and wait until somebody lets us in.
+    pub is_waiting: bool,
+    /// Who may let us in, where that is known.
+    pub decides: Option<String>,
 }
 
 /// Steps into a room, in order.
@@ -72,7 +84,7 @@ pub enum JoinStep {
 }
 
 /// A room that the person is in.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct Room {
     /// Its name.
     pub name: String,
@@ -85,17 +97,23 @@ pub struct Room {
     pub since_ms: u64,
     /// How the connection to the host is.
     pub connection: Connection,
-    /// Whether the host's key was compared with a link ("verified") or only remembered.
+    /// Whether the host's key is verified: a link carried it, or its words were compared.
     pub is_pinned: bool,
+    /// The host's key in eight words, to compare with what the host sees; none where a certificate
+    /// authority vouches for the host instead.
+    pub words: Vec<String>,
+    /// Roles and rules.
+    pub rules: Rules,
     /// Everybody, in the order in which they came; the person themselves is among them.
     pub people: Vec<Person>,
 }
 
 /// How the connection to the host is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Connection {
     /// We are in; sound and picture are still being connected.
+    #[default]
     ConnectingMedia,
     /// All is well.
     Live,
@@ -127,6 +145,12 @@ pub struct Person {
     /// Their camera is on, but the network carries no more than sound: ours from the room, or,
     /// for the person themselves, ours to it.
     pub is_held_back: bool,
+    /// What they may do.
+    pub role: Role,
+    /// A host stopped what they say.
+    pub is_muted_by_host: bool,
+    /// A host stopped what they show.
+    pub is_hidden_by_host: bool,
 }
 
 /// What a person's microphone does.
@@ -213,6 +237,8 @@ pub struct FoundRoom {
     pub people: u16,
     /// Not everybody who comes is let in at once.
     pub is_locked: bool,
+    /// The key that is told with it was verified before; joining takes no other.
+    pub is_verified: bool,
 }
 
 /// What went wrong. The page has its own words for the codes it knows (`i18n`), made from
@@ -302,7 +328,7 @@ pub struct Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Appearance, CameraChoice, Graphics, MicrophoneChoice};
+    use crate::settings::{Appearance, CameraChoice, Graphics, Language, MicrophoneChoice};
 
     /// Where TypeScript finds the types.
     const GENERATED: &str = "ui/src/ipc/types.ts";
@@ -339,6 +365,11 @@ mod tests {
             Room,
             Connection,
             Person,
+            Rules,
+            Role,
+            Knock,
+            Barred,
+            HostAction,
             MicrophoneState,
             Me,
             DeviceState,
@@ -353,10 +384,21 @@ mod tests {
             Watching,
             WatchedTile,
             Levels,
+            Health,
+            Sent,
+            Received,
+            PictureHealth,
+            Social,
+            ChatMessage,
+            ChatRefused,
+            ChatRefusedFor,
+            Reacted,
+            Reaction,
             Settings,
             CameraChoice,
             MicrophoneChoice,
             Appearance,
+            Language,
             Graphics
         );
         let mut text = String::from(

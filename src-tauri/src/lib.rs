@@ -13,10 +13,13 @@ pub mod bridge;
 pub mod cli;
 mod commands;
 mod deep_link;
+#[cfg(target_os = "linux")]
+mod desktop;
 pub mod ipc;
 mod logging;
 pub mod settings;
 pub mod tiles;
+mod web_link;
 mod window;
 
 pub use window::{Error, open_window};

@@ -26,6 +26,8 @@ pub struct Settings {
     pub mirror: bool,
     /// Light or dark.
     pub appearance: Appearance,
+    /// What the page speaks.
+    pub language: Language,
     /// Whether the window may use the graphics processor. Takes effect at the next start.
     pub graphics: Graphics,
 }
@@ -73,6 +75,25 @@ pub enum Appearance {
     Dark,
 }
 
+/// What the page speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// What the computer is set to; English where that is none of these.
+    #[default]
+    System,
+    /// English.
+    En,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
+    /// Japanese.
+    Ja,
+}
+
 /// Whether the window may use the graphics processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +118,7 @@ impl Default for Settings {
             microphone_on: true,
             mirror: true,
             appearance: Appearance::default(),
+            language: Language::default(),
             graphics: Graphics::default(),
         }
     }

@@ -122,6 +122,13 @@ fn builder(arguments: &WindowArguments) -> tauri::Builder<Wry> {
         })
         .invoke_handler(tauri::generate_handler![
             commands::snapshot,
+            commands::health,
+            commands::social,
+            commands::say,
+            commands::raise_hand,
+            commands::lower_hand,
+            commands::react,
+            commands::open_web_link,
             commands::open_tiles,
             commands::set_name,
             commands::host_room,
@@ -131,7 +138,9 @@ fn builder(arguments: &WindowArguments) -> tauri::Builder<Wry> {
             commands::cancel_joining,
             commands::dismiss_problem,
             commands::dismiss_notice,
+            commands::words_match,
             commands::leave_room,
+            commands::moderate,
             commands::set_camera_on,
             commands::set_microphone_on,
             commands::choose_camera,
@@ -143,9 +152,11 @@ fn builder(arguments: &WindowArguments) -> tauri::Builder<Wry> {
             commands::test_speaker,
             commands::set_mirror,
             commands::set_appearance,
+            commands::set_language,
             commands::set_graphics,
             commands::copy_link,
             commands::forget_recent,
+            commands::notify,
             commands::quit_confirmed,
         ])
 }
@@ -177,7 +188,15 @@ fn set_up(app: &App, start: Start) -> Result<(), Error> {
         devices,
         outward,
     });
+    #[cfg(target_os = "linux")]
+    {
+        let desktop = std::sync::Arc::new(crate::desktop::Desktop::default());
+        app.manage(desktop.clone());
+        let snapshots = bridge.snapshots();
+        tokio::spawn(async move { desktop.keep_awake(snapshots).await });
+    }
     tokio::spawn(follow_snapshots(app.handle().clone(), bridge.clone()));
+    tokio::spawn(follow_social(app.handle().clone(), bridge.clone()));
     tokio::spawn(obey(app.handle().clone(), asked));
     tokio::spawn(end_on_signal(bridge.clone()));
     app.manage(tiles);
@@ -266,6 +285,18 @@ async fn follow_snapshots(app: AppHandle, bridge: Bridge) {
         let snapshot = snapshots.borrow_and_update().clone();
         if let Err(error) = app.emit_to(LABEL, "snapshot", &snapshot) {
             tracing::warn!(%error, "the page does not hear of a change");
+        }
+        tokio::time::sleep(SNAPSHOT_INTERVAL).await;
+    }
+}
+
+/// Sends the page chat, hands and reactions, the newest where they come fast.
+async fn follow_social(app: AppHandle, bridge: Bridge) {
+    let mut social = bridge.social();
+    while social.changed().await.is_ok() {
+        let now = social.borrow_and_update().clone();
+        if let Err(error) = app.emit_to(LABEL, "social", &now) {
+            tracing::warn!(%error, "the page does not hear what is said");
         }
         tokio::time::sleep(SNAPSHOT_INTERVAL).await;
     }

@@ -17,4 +17,5 @@ mod screens;
 mod sound;
 mod start;
 mod stays_here;
+mod talk;
 mod tile_socket;

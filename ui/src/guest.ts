@@ -4,6 +4,7 @@ import { mount } from "svelte";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import GuestApp from "./GuestApp.svelte";
+import { keepLanguage } from "./i18n/keep";
 import { BrowserBackend } from "./ipc/browser";
 import { pathOf, roomAt } from "./ipc/browser/place";
 import { App } from "./state/app.svelte";
@@ -19,5 +20,7 @@ const address = {
   room: () => roomAt(window.location.pathname),
   go: (room: string | null) => window.history.pushState(null, "", room === null ? "/" : pathOf(room)),
 };
-mount(GuestApp, { target, props: { app: new App(backend, backend.tiles), address, host: window.location.host } });
+const onlanguage = await keepLanguage(document.documentElement, navigator.languages, window.localStorage);
+const app = new App(backend, backend.tiles);
+mount(GuestApp, { target, props: { app, address, host: window.location.host, onlanguage } });
 backend.start();

@@ -4,6 +4,7 @@ import { mount } from "svelte";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import PageRoot from "./App.svelte";
+import { keepLanguage } from "./i18n/keep";
 import { native } from "./ipc/native";
 import { App } from "./state/app.svelte";
 import { TileClient } from "./tiles/client";
@@ -20,4 +21,5 @@ const onappearance = keepTheme(
   window.localStorage,
 );
 const tiles = new TileClient(browserEnvironment(() => native.openTiles()));
-mount(PageRoot, { target, props: { app: new App(native, tiles), onappearance } });
+const onlanguage = await keepLanguage(document.documentElement, navigator.languages, window.localStorage);
+mount(PageRoot, { target, props: { app: new App(native, tiles), onappearance, onlanguage } });

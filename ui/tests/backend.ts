@@ -1,6 +1,7 @@
 // A program of the test's own: keeps every request, says what the test tells it to.
 import type { Backend } from "../src/ipc/backend";
-import type { Snapshot } from "../src/ipc/types";
+import type { Health, Snapshot, Social } from "../src/ipc/types";
+import { NO_SOCIAL } from "../src/state/social.svelte";
 
 export class MemoryBackend {
   readonly kind: Backend["kind"] = "native";
@@ -9,6 +10,8 @@ export class MemoryBackend {
   /** What the next requests are refused with. */
   refusal: unknown = null;
   current: Snapshot;
+  talk: Social = NO_SOCIAL;
+  #talkers = new Set<(social: Social) => void>();
   #snapshots = new Set<(snapshot: Snapshot) => void>();
   #closers = new Set<() => void>();
 
@@ -17,6 +20,23 @@ export class MemoryBackend {
   }
 
   snapshot = async () => this.current;
+  /** How the call goes, as the test says. */
+  vitals: Health | null = null;
+  health = async () => this.vitals;
+
+  social = async () => this.talk;
+
+  onSocial = async (callback: (social: Social) => void) => {
+    this.#talkers.add(callback);
+    return () => void this.#talkers.delete(callback);
+  };
+
+  /** Says something new of chat, hands and reactions. */
+  tellSocial(change: Partial<Social>): void {
+    this.talk = { ...this.talk, is_there: true, ...change };
+    for (const callback of this.#talkers) callback(this.talk);
+  }
+
   openTiles = async () => ({ port: 1, token: "token" });
 
   onSnapshot = async (callback: (snapshot: Snapshot) => void) => {
@@ -41,7 +61,7 @@ export class MemoryBackend {
 
   /** Who still listens. */
   get listeners(): number {
-    return this.#snapshots.size + this.#closers.size;
+    return this.#snapshots.size + this.#closers.size + this.#talkers.size;
   }
 }
 

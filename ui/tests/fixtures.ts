@@ -35,6 +35,7 @@ export const settings: Settings = {
   microphone_on: true,
   mirror: true,
   appearance: "system",
+  language: "system",
   graphics: "auto",
 };
 
@@ -68,9 +69,9 @@ export const atHome: Snapshot = {
 };
 
 export const found: FoundRoom[] = [
-  { link: "snug://192.168.1.7/Harbour%20crew#k=a", room: "Harbour crew", host: "maras-laptop", people: 4, is_locked: false },
-  { link: "snug://192.168.1.8/Harbour%20crew#k=b", room: "Harbour crew", host: "lab-server", people: 1, is_locked: false },
-  { link: "snug://192.168.1.9/Budget#k=c", room: "Budget, just us", host: "ingrid", people: 2, is_locked: true },
+  { link: "snug://192.168.1.7/Harbour%20crew#k=a", room: "Harbour crew", host: "maras-laptop", people: 4, is_locked: false, is_verified: false },
+  { link: "snug://192.168.1.8/Harbour%20crew#k=b", room: "Harbour crew", host: "lab-server", people: 1, is_locked: false, is_verified: false },
+  { link: "snug://192.168.1.9/Budget#k=c", room: "Budget, just us", host: "ingrid", people: 2, is_locked: true, is_verified: true },
 ];
 
 export const recent: RecentRoom[] = [

@@ -152,7 +152,8 @@ pub(crate) struct JoinArguments {
     /// Print events at once and statistics once a second, each as one line of JSON.
     #[arg(long)]
     pub stats: bool,
-    /// Read commands from standard input: `camera on|off`, `microphone on|off`, `leave`.
+    /// Read commands from standard input: `camera on|off`, `microphone on|off`,
+    /// `hand up|down`, `react WORD`, `say TEXT`, `leave`.
     #[arg(long)]
     pub control: bool,
     /// Folder that remembers the keys of hosts [default: the user's data folder].

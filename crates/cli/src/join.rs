@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use snug_client::{ErrorKind, Event, Happening, JoinOptions, Participant, Stats};
-use snug_protocol::DisplayName;
-use tokio::sync::mpsc;
+use snug_protocol::{DisplayName, RoomState};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::args::{DURATION_MAX, JoinArguments, data_dir};
@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<(), Failure> {
         print: arguments.stats,
         stopped: None,
     };
-    let mut participant = Participant::join(options).await.map_err(failure)?;
+    let mut participant = call.come_in(options).await?;
     let mut events = participant.events();
     let told = call.take_part(&participant, &mut events, &arguments).await;
     // Whatever ended the call: the others see us go, and the recording is finished.
@@ -66,7 +66,39 @@ struct StatsLine<'a> {
     stats: &'a Stats,
 }
 
+/// Somebody has to let us in.
+#[derive(Serialize)]
+struct WaitingLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    at_ms: u64,
+    host_name: Option<&'a str>,
+}
+
 impl Call {
+    /// Joins; while somebody has to let us in, says that it waits.
+    async fn come_in(&self, mut options: JoinOptions) -> Result<Participant, Failure> {
+        let (rules, mut told) = watch::channel(RoomState::default());
+        options.rules = Some(rules);
+        let joining = Participant::join(options);
+        tokio::pin!(joining);
+        loop {
+            tokio::select! {
+                joined = &mut joining => return joined.map_err(failure),
+                Ok(()) = told.changed() => {
+                    let rules = told.borrow_and_update().clone();
+                    if rules.is_waiting {
+                        self.print_line(&WaitingLine {
+                            kind: "waiting",
+                            at_ms: now_ms(),
+                            host_name: rules.host_name.as_deref(),
+                        })?;
+                    }
+                }
+            }
+        }
+    }
+
     async fn take_part(
         &mut self,
         participant: &Participant,
@@ -157,7 +189,7 @@ enum Next {
     Tick,
 }
 
-/// Starts or stops the camera or the microphone.
+/// Does what a line of standard input says.
 async fn obey(
     participant: &Participant,
     arguments: &JoinArguments,
@@ -186,6 +218,10 @@ async fn obey(
                 .await
                 .map_err(failure)
         }
+        Control::Ask(ask) => participant.moderate(ask).map_err(failure),
+        Control::Hand(is_up) => participant.raise_hand(is_up).map_err(failure),
+        Control::React(reaction) => participant.react(reaction).map_err(failure),
+        Control::Say(text) => participant.say(text).map_err(failure),
         Control::Leave => Ok(()),
     }
 }

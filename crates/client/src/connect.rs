@@ -5,10 +5,13 @@
 
 mod known_hosts;
 mod reach;
+mod secrets;
 mod verifier;
 
+use std::collections::HashSet;
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, http};
 
 use crate::{Error, JoinStep};
+pub(crate) use secrets::Secrets;
 use verifier::PinVerifier;
 
 /// The largest frame or message accepted from a server. An answer of 100 media sections is about
@@ -44,12 +48,41 @@ pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
 pub enum KeyStanding {
     /// The link said which key, and it is this one.
     Pinned,
+    /// It is a key that was verified before: a link had carried it, or its words were compared.
+    Verified,
+    /// It is the key that the network told of, which may be anybody's: "not verified".
+    Told,
     /// It is the key remembered from an earlier call; never compared: "not verified".
     Remembered,
     /// Seen for the first time, and remembered from now on: "not verified".
     New,
     /// A certificate authority of this computer vouches for it.
     Authority,
+}
+
+impl KeyStanding {
+    /// Whether somebody vouched for the key: a link, a comparison, an authority.
+    pub fn is_verified(self) -> bool {
+        matches!(self, Self::Pinned | Self::Verified | Self::Authority)
+    }
+}
+
+/// Remembers in the file `known_hosts` that the words of this key were compared with its host, so
+/// that rooms with this key count as verified from now on, wherever they are.
+///
+/// # Errors
+/// What the system says of the file.
+pub fn remember_verified(known_hosts: &Path, pin: Pin) -> io::Result<()> {
+    known_hosts::verify(known_hosts, pin)
+}
+
+/// Returns the keys that the file `known_hosts` remembers as verified; at most as many as fit into
+/// 4 MiB.
+///
+/// # Errors
+/// What the system says of the file, except that a missing one is empty.
+pub fn verified_keys(known_hosts: &Path) -> io::Result<HashSet<Pin>> {
+    known_hosts::verified(known_hosts)
 }
 
 /// An open connection, before anything was said on it.
@@ -69,6 +102,8 @@ pub(crate) struct Connection {
 pub(crate) struct Connector {
     link: Link,
     known_hosts: PathBuf,
+    /// The key in the link is what the network told: it must match, and proves nothing.
+    is_told: bool,
     /// The key that let us in before, where the link names none: the only one from then on, also
     /// when it cannot be remembered on disk.
     met: Option<Pin>,
@@ -82,14 +117,16 @@ impl Connector {
         Self {
             link,
             known_hosts,
+            is_told: false,
             met: None,
             steps: None,
         }
     }
 
-    /// Reports the way in to `steps`, until [`Self::remember`] says that we are in.
-    pub(crate) fn with_steps(mut self, steps: Option<watch::Sender<JoinStep>>) -> Self {
-        self.steps = steps;
+    /// Says whether the key in the link came from the network itself instead of from a person, and
+    /// reports the way in to `steps`, until [`Self::remember`] says that we are in.
+    pub(crate) fn with(mut self, is_told: bool, steps: Option<watch::Sender<JoinStep>>) -> Self {
+        (self.is_told, self.steps) = (is_told, steps);
         self
     }
 
@@ -123,6 +160,7 @@ impl Connector {
         if expected.is_none() && standing == KeyStanding::Remembered {
             standing = KeyStanding::New;
         }
+        let standing = self.recall(standing, pin);
         self.step(JoinStep::Entering);
         let socket = upgrade(&self.link, tls, Instant::now() + patience).await?;
         tracing::debug!(%target, ?standing, "connected");
@@ -138,19 +176,45 @@ impl Connector {
     /// none.
     pub(crate) fn remember(&mut self, connection: KeyStanding, pin: Option<Pin>) {
         self.steps = None;
-        let (KeyStanding::New, Some(pin)) = (connection, pin) else {
+        let Some(pin) = pin else { return };
+        // Resuming asks for the same key, not for the file.
+        if self.met.replace(pin) == Some(pin) {
             return;
+        }
+        let authority = self.link.authority();
+        let remembered = match (connection, self.link.trust()) {
+            // A host with a verified key may be met at a new address.
+            (KeyStanding::New | KeyStanding::Verified, Trust::FirstUse) => {
+                known_hosts::remember(&self.known_hosts, &authority, pin)
+            }
+            (KeyStanding::Pinned, _) => known_hosts::verify(&self.known_hosts, pin),
+            _ => Ok(()),
         };
-        self.met = Some(pin);
         // Not being able to remember costs a question next time, never the call.
-        if let Err(error) = known_hosts::remember(&self.known_hosts, &self.link.authority(), pin) {
+        if let Err(error) = remembered {
             tracing::warn!(%error, "the host's key cannot be remembered");
+        }
+    }
+
+    /// Tells whether a key that nobody vouched for this time was verified before.
+    fn recall(&self, standing: KeyStanding, pin: Option<Pin>) -> KeyStanding {
+        let Some(pin) = pin.filter(|_| !standing.is_verified()) else {
+            return standing;
+        };
+        match known_hosts::verified(&self.known_hosts) {
+            Ok(verified) if verified.contains(&pin) => KeyStanding::Verified,
+            Ok(_) => standing,
+            Err(error) => {
+                tracing::warn!(%error, "the verified keys cannot be read");
+                standing
+            }
         }
     }
 
     /// Returns the only key to accept, if there is one, and what accepting it will mean.
     fn expectation(&self) -> Result<(Option<Pin>, KeyStanding), Error> {
         match self.link.trust() {
+            Trust::Pinned(pin) if self.is_told => Ok((Some(pin), KeyStanding::Told)),
             Trust::Pinned(pin) => Ok((Some(pin), KeyStanding::Pinned)),
             Trust::Authorities => Ok((None, KeyStanding::Authority)),
             Trust::FirstUse if self.met.is_some() => Ok((self.met, KeyStanding::Remembered)),
@@ -188,15 +252,16 @@ impl Connector {
         }
     }
 
-    fn name_tls_error(&self, error: std::io::Error, standing: KeyStanding, known: bool) -> Error {
+    fn name_tls_error(&self, error: io::Error, standing: KeyStanding, known: bool) -> Error {
         let target = self.link.authority();
         let tls = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match (tls, standing) {
-            (Some(rustls::Error::InvalidCertificate(_)), KeyStanding::Pinned) => {
-                Error::WrongKey { target }
-            }
+            (
+                Some(rustls::Error::InvalidCertificate(_)),
+                KeyStanding::Pinned | KeyStanding::Told,
+            ) => Error::WrongKey { target },
             (Some(rustls::Error::InvalidCertificate(_)), KeyStanding::Authority) => {
                 Error::UntrustedCertificate { target }
             }

@@ -155,7 +155,7 @@ impl Error {
             Error::NotSnug { .. } => "not_snug",
             // The same end, told by the room or seen by us.
             Error::Refused { code, .. } if code == ReasonCode::RoomClosed.code() => "room_closed",
-            Error::Refused { .. } => "refused",
+            Error::Refused { code, .. } => decided_by_host(code).unwrap_or("refused"),
             Error::Removed { .. } => "removed",
             Error::RoomClosed { .. } => "room_closed",
             Error::MediaUnreachable { .. } => "media_unreachable",
@@ -293,6 +293,20 @@ fn capitalised(error: &snug_media::Error) -> String {
         ),
         None => text,
     }
+}
+
+/// Returns the code itself of what a host decided about us: programs show each in its own way.
+fn decided_by_host(code: &str) -> Option<&'static str> {
+    let reason = ReasonCode::from_code(code)?;
+    let is_decided = matches!(
+        reason,
+        ReasonCode::RoomLocked
+            | ReasonCode::LobbyFull
+            | ReasonCode::TurnedAway
+            | ReasonCode::Barred
+            | ReasonCode::HostEnded
+    );
+    is_decided.then(|| reason.code())
 }
 
 #[cfg(test)]

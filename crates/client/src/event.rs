@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
-use snug_protocol::{PeerId, TrackId};
+use snug_protocol::{ChatMessage, ChatRefusal, PeerId, Reaction, RoomState, TrackId};
 
 use crate::{KeyStanding, Kind};
 
@@ -28,6 +28,9 @@ pub enum Happening {
         peer_id: PeerId,
         /// How the host's key was judged.
         key: KeyStanding,
+        /// The key's pin as it stands in links, where the host showed one that can be pinned.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pin: Option<String>,
     },
     /// Somebody is in the room.
     PeerJoined {
@@ -101,6 +104,16 @@ pub enum Happening {
         /// Sound or picture.
         kind: Kind,
     },
+    /// Roles and rules stand so from now on, for us; see [`RoomState::is_waiting`].
+    Rules {
+        /// All of them.
+        rules: Box<RoomState>,
+    },
+    /// The room did not do what we asked.
+    AskRefused {
+        /// Stable code, see [`snug_protocol::ReasonCode`].
+        code: String,
+    },
     /// Media is connected and encrypted with the announced key.
     MediaConnected,
     /// Our own media was negotiated once more.
@@ -135,6 +148,35 @@ pub enum Happening {
         message: String,
         /// The next step, if there is one.
         hint: Option<String>,
+    },
+    /// Somebody said something in the chat, perhaps we ourselves.
+    ChatSaid {
+        /// What.
+        message: ChatMessage,
+    },
+    /// The room told what was said before we came.
+    ChatHistory {
+        /// How many messages.
+        count: usize,
+    },
+    /// What we wanted to say in the chat was not said.
+    ChatRefused {
+        /// Why.
+        reason: ChatRefusal,
+        /// What.
+        text: String,
+    },
+    /// Hands went up or down.
+    HandsRaised {
+        /// Whose hands are up, the first raised first.
+        peer_ids: Vec<PeerId>,
+    },
+    /// Somebody shows a reaction for a moment, perhaps we ourselves.
+    Reacted {
+        /// Who.
+        peer_id: PeerId,
+        /// What.
+        reaction: Reaction,
     },
     /// It ended, without us asking for it.
     Failed {

@@ -22,17 +22,19 @@ mod participant;
 mod publish;
 mod session;
 mod signalling;
+mod social;
 mod stats;
 mod subscribe;
 mod thread;
 mod transport;
 
-pub use connect::KeyStanding;
+pub use connect::{KeyStanding, remember_verified, verified_keys};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Happening};
 pub use options::{JoinOptions, JoinStep, Timeouts};
 pub use output::{EncodedPicture, Form, FrameSink, PictureSink, SoundSink, Watched};
 pub use participant::Participant;
+pub use social::{Reacted, Social, Unsaid};
 pub use stats::{
     ConnectionState, DropStats, EncodingStats, PeerState, PeerStats, PublishedStats, ReceivedStats,
     SentStats, Stats, TrackStats,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snug_media::{AudioSource, VideoSource};
-use snug_protocol::{DisplayName, Link};
+use snug_protocol::{DisplayName, HostToken, Link, RoomState};
 use tokio::sync::watch;
 
 use crate::{FrameSink, PictureSink, SoundSink};
@@ -15,6 +15,9 @@ use crate::{FrameSink, PictureSink, SoundSink};
 pub struct JoinOptions {
     /// Which room on which host.
     pub link: Link,
+    /// The key in the link came from the network itself, as that of a listed room does: it must
+    /// match, and proves nothing.
+    pub is_told: bool,
     /// What the others call us.
     pub name: DisplayName,
     /// File that remembers the keys of hosts whose link names none.
@@ -38,6 +41,11 @@ pub struct JoinOptions {
     pub video_bitrate_bps: u32,
     /// Who follows the way in, if anybody. Dropped once we are in.
     pub steps: Option<watch::Sender<JoinStep>>,
+    /// What makes us the host of the room, where somebody gave it to us; else the token that the
+    /// room gave us earlier is shown, if any.
+    pub host: Option<HostToken>,
+    /// Who follows roles and rules, if anybody: also while we wait to be let in.
+    pub rules: Option<watch::Sender<RoomState>>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }
@@ -61,6 +69,7 @@ impl JoinOptions {
     pub fn new(link: Link, name: DisplayName, known_hosts: PathBuf) -> Self {
         Self {
             link,
+            is_told: false,
             name,
             known_hosts,
             video: None,
@@ -72,6 +81,8 @@ impl JoinOptions {
             sound: None,
             video_bitrate_bps: VIDEO_BITRATE_BPS,
             steps: None,
+            host: None,
+            rules: None,
             timeouts: Timeouts::default(),
         }
     }

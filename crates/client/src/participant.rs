@@ -8,13 +8,14 @@ mod room;
 use std::time::Duration;
 
 use snug_media::{AudioSource, VideoSource};
-use snug_protocol::TrackId;
+use snug_protocol::{Ask, PeerId, Reaction, TrackId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::event::Event;
 use crate::output::{Outputs, Watched};
 use crate::publish::Source;
+use crate::social::{Social, Wish};
 use crate::stats::Stats;
 use crate::subscribe::Subscriber;
 use crate::{Error, JoinOptions, Kind};
@@ -36,6 +37,10 @@ enum Command {
     Publish(Kind, Option<Source>, oneshot::Sender<Result<(), Error>>),
     /// Ask the owner of a track for a keyframe.
     Keyframe(TrackId),
+    /// Ask the room about roles and rules.
+    Moderate(Ask),
+    /// Say, raise or show this.
+    Social(Wish),
     /// Leave.
     Leave,
 }
@@ -79,6 +84,7 @@ pub struct Participant {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Event>,
     stats: watch::Receiver<Stats>,
+    social: watch::Receiver<Social>,
     /// What is looked at; newest wins. Nothing before somebody said so.
     watched: watch::Sender<Option<Vec<Watched>>>,
     task: Task,
@@ -112,9 +118,16 @@ impl Participant {
         let (commands, asked) = mpsc::channel(COMMAND_LANE);
         let (event_lane, events) = mpsc::channel(EVENT_LANE);
         let (stats_lane, stats) = watch::channel(Stats::default());
+        let (social_lane, social) = watch::channel(Social::default());
         let (watched, watch_lane) = watch::channel(None);
         let (ready, joined) = oneshot::channel();
-        let room = Room::new(options, (subscriber, heard), event_lane, stats_lane);
+        let room = Room::new(
+            options,
+            (subscriber, heard),
+            event_lane,
+            stats_lane,
+            social_lane,
+        );
         let asked = Asked {
             commands: asked,
             watched: watch_lane,
@@ -124,6 +137,7 @@ impl Participant {
             commands,
             events,
             stats,
+            social,
             watched,
             task,
         };
@@ -154,6 +168,44 @@ impl Participant {
         self.stats.clone()
     }
 
+    /// Follows chat, raised hands and reactions. The newest wins; it ends when we are out.
+    pub fn watch_social(&self) -> watch::Receiver<Social> {
+        self.social.clone()
+    }
+
+    /// Says something to everybody in the chat. Whether it was said shows [`Social`]; in a room
+    /// without a chat nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn say(&self, text: String) -> Result<(), Error> {
+        self.ask(Command::Social(Wish::Say(text)))
+    }
+
+    /// Raises or lowers our hand.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn raise_hand(&self, is_up: bool) -> Result<(), Error> {
+        self.ask(Command::Social(Wish::Hand(is_up)))
+    }
+
+    /// Takes somebody else's hand down, where the room lets us.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn lower_hand(&self, whose: &PeerId) -> Result<(), Error> {
+        self.ask(Command::Social(Wish::LowerHand(whose.clone())))
+    }
+
+    /// Shows everybody a reaction for a moment.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn react(&self, reaction: Reaction) -> Result<(), Error> {
+        self.ask(Command::Social(Wish::React(reaction)))
+    }
+
     /// Says which pictures of others are looked at, all of them; what is not listed is neither
     /// handed out nor decoded. Each begins with a keyframe. Tracks that do not exist yet may be
     /// named. Until the first call, [`JoinOptions::pictures`] gets every picture, decoded, and
@@ -172,6 +224,16 @@ impl Participant {
     /// [`Error::Busy`] or [`Error::Left`].
     pub fn want_keyframe(&self, track: &TrackId) -> Result<(), Error> {
         self.ask(Command::Keyframe(track.clone()))
+    }
+
+    /// Asks the room about its rules and people; only hosts and co-hosts get what they ask for,
+    /// except [`Ask::Resume`]. What comes of it is told by [`JoinOptions::rules`] and
+    /// [`crate::Happening::AskRefused`].
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Left`].
+    pub fn moderate(&self, ask: Ask) -> Result<(), Error> {
+        self.ask(Command::Moderate(ask))
     }
 
     /// Publishes another picture, or none. Comes back when the change is under way.

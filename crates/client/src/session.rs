@@ -304,7 +304,11 @@ impl Session {
             } => self
                 .roster
                 .update_track(&endpoint_id, &track_id, &metadata, outputs),
-            // Nothing to do yet for quality, layers and voices; unknown ones are a newer server's.
+            ServerEvent::EncodingSwitched(switched) => {
+                self.roster.set_layer(&switched);
+                true
+            }
+            // Nothing to do yet for quality and voices; unknown ones are a newer server's.
             _ => true,
         };
         if !understood {

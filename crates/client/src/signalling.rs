@@ -11,12 +11,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use snug_protocol::{JoinParams, JoinReply, Pin, ResumeToken, SNUG_VERSION, SnugParams};
+use snug_protocol::{
+    CHAT_FEATURE, HostToken, JoinParams, JoinReply, Pin, ResumeToken, SNUG_VERSION, SnugParams,
+};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::Timeouts;
-use crate::connect::{Connector, KeyStanding};
+use crate::connect::{Connector, KeyStanding, Secrets};
 
 pub(crate) use line::{LineEvent, Said};
 pub(crate) use liveness::{Liveness, Output as Verdict};
@@ -30,7 +32,7 @@ const EVENT_LANE: usize = 256;
 const COMMAND_LANE: usize = 64;
 
 /// The optional things that this client can do, as the room is told.
-const FEATURES: [&str; 1] = ["presence"];
+const FEATURES: [&str; 2] = ["presence", CHAT_FEATURE];
 
 /// Names one line of a participant, so that late reports of a dropped one match nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +64,9 @@ pub(crate) struct Signalling {
     outrun_until: Option<Instant>,
     next: u64,
     resume: Option<ResumeToken>,
+    /// What makes us the host, where we are.
+    host: Option<HostToken>,
+    secrets: Option<Secrets>,
     reports: mpsc::Sender<(LineId, LineEvent)>,
 }
 
@@ -89,9 +94,18 @@ impl Signalling {
             outrun_until: None,
             next: 0,
             resume: None,
+            host: None,
+            secrets: None,
             reports,
         };
         (signalling, events)
+    }
+
+    /// Shows the host's token `given`, or the one that was kept, and is known again by a key.
+    pub(crate) fn with_secrets(mut self, secrets: Secrets, given: Option<HostToken>) -> Self {
+        self.host = given.or_else(|| secrets.host());
+        self.secrets = Some(secrets);
+        self
     }
 
     /// Dials for the first time: patiently, because a person waits for one good reason.
@@ -134,6 +148,12 @@ impl Signalling {
         self.retain(|other| other == id);
         if let Some(snug) = &admission.reply.snug {
             self.resume = Some(snug.resume.clone());
+            if let Some(token) = &snug.host {
+                self.host = Some(token.clone());
+                self.secrets
+                    .iter()
+                    .for_each(|secrets| secrets.remember_host(token));
+            }
         }
         self.connector.remember(admission.standing, admission.pin);
     }
@@ -214,6 +234,8 @@ impl Signalling {
                 version: SNUG_VERSION,
                 features: FEATURES.map(str::to_owned).to_vec(),
                 resume: self.resume.clone(),
+                host: self.host.clone(),
+                key: self.secrets.as_ref().and_then(Secrets::key),
             }),
             ..JoinParams::default()
         }

@@ -1,7 +1,7 @@
 //! Statistics of a participant, in the form that `--stats` prints once a second.
 
 use serde::Serialize;
-use snug_protocol::{PeerId, TrackId};
+use snug_protocol::{PeerId, TrackId, Variant};
 
 use crate::Kind;
 
@@ -17,6 +17,10 @@ pub struct Stats {
     pub elapsed_s: f64,
     /// Bits per second that our way to the room is believed to carry; 0 while nothing is known.
     pub uplink_bps: u64,
+    /// Share of our packets that the room did not get lately, 0 to 1.
+    pub uplink_loss: f64,
+    /// From sending a packet to the room's report on it, in milliseconds; nothing until there was one.
+    pub round_trip_ms: Option<f64>,
     /// Everybody else in the room.
     pub peers: Vec<PeerStats>,
     /// Our own tracks.
@@ -78,6 +82,8 @@ pub struct TrackStats {
     /// Whether its pictures are held back, because our way from the room carries no more than
     /// sound.
     pub paused: bool,
+    /// Which encoding of the picture the room passes on to us, once it has said so.
+    pub layer: Option<Variant>,
     /// How loud it was played over the last tenth of a second, in dBFS from -100 (silent) to 0.
     /// Pictures are silent.
     pub level_dbfs: f32,
@@ -109,6 +115,8 @@ pub struct ReceivedStats {
     pub long_gaps: u64,
     /// Packets of sound that came only as a copy in the one after them.
     pub packets_recovered: u64,
+    /// How unevenly packets come, in microseconds (RFC 3550 section 6.4.1).
+    pub jitter_us: u64,
     /// Width of the last keyframe in pixels.
     pub width: u32,
     /// Height of the last keyframe in pixels.

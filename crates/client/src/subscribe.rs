@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use snug_protocol::TrackId;
-use snug_rtp::{NtpTime, RtpTime};
+use snug_rtp::{NtpTime, RtpTime, Sequences};
 use tokio::sync::{mpsc, watch};
 
 use crate::Error;
@@ -98,6 +98,15 @@ pub(crate) enum Report {
         mid: Arc<str>,
         /// The stream to ask for.
         ssrc: u32,
+    },
+    /// Packets of a picture should be sent again.
+    Missing {
+        /// The section to ask on.
+        mid: Arc<str>,
+        /// Their stream.
+        ssrc: u32,
+        /// Which.
+        sequences: Sequences,
     },
     /// The recording ended before its time.
     RecordingStopped(snug_media::Error),
@@ -202,7 +211,7 @@ impl Subscriber {
     /// comes at present.
     pub(crate) fn stats(&self, roster: &Roster, paused: &BTreeSet<TrackId>) -> Stats {
         let snapshot = self.snapshot.borrow();
-        let track = |(id, kind, active): (&TrackId, _, _)| {
+        let track = |(id, kind, active): (&TrackId, _, _), layer| {
             let known = snapshot.get(id).copied();
             let (received, level_dbfs) = known.unwrap_or((ReceivedStats::default(), SILENT_DBFS));
             TrackStats {
@@ -210,6 +219,7 @@ impl Subscriber {
                 kind,
                 active,
                 paused: paused.contains(id),
+                layer,
                 level_dbfs,
                 received,
             }
@@ -219,7 +229,10 @@ impl Subscriber {
             name: peer.name.clone(),
             state: peer.state,
             is_in_browser: peer.is_in_browser,
-            tracks: peer.tracks().map(track).collect(),
+            tracks: peer
+                .tracks()
+                .map(|it| track(it, peer.layer(it.0)))
+                .collect(),
         });
         Stats {
             peers: peers.collect(),

@@ -46,6 +46,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(4);
 const LIMIT_FOR: Duration = Duration::from_secs(15);
 /// Bursts that may correct what was only assumed.
 const STARTS: u8 = 3;
+/// A target so many times the limit that bursts found is not that of this way.
+const FAR_OFF: f64 = 1.3;
 /// How long after one that found none, or a limit that is to be found once more.
 const PROBE_NEXT: Duration = Duration::from_millis(150);
 /// How many times the target a burst tries out; at first more, to be done with it soon.
@@ -476,8 +478,9 @@ impl Estimator {
         self.limited_at = Some(now);
         self.raised_at = Some(now);
         self.next_probe = Some(now + PROBE_INTERVAL);
-        // What it was measuring is not there any more.
+        // What it was measuring is not there any more, nor what those before it found.
         self.probe = None;
+        self.found = Found::default();
     }
 
     fn rise(&mut self, now: Instant) {
@@ -514,9 +517,12 @@ impl Estimator {
         } else if belief == Belief::Doubt {
             self.next_probe = Some(now + PROBE_NEXT);
         }
-        // Bursts find the truth where the start was only assumed.
+        // Bursts find the truth where the start was only assumed, and where too little flows to show
+        // that the way has become narrower.
         let is_start = self.probe_count <= STARTS && self.lowered_at.is_none();
-        if bitrate > self.target || (is_sure && is_start) {
+        let arrives = self.throughput.over(BUCKETS_UP).unwrap_or(0) as f64;
+        let is_narrower = bitrate * FAR_OFF < self.target && arrives < bitrate;
+        if bitrate > self.target || (is_sure && (is_start || is_narrower)) {
             self.set_target(bitrate);
             self.raised_at = Some(now);
         }

@@ -24,6 +24,9 @@ pub enum Error {
     /// The other program answered a join with something that is not a join reply.
     #[error("the answer to the join cannot be read: {0}")]
     JoinReply(String),
+    /// This cannot be a passcode, or a step in proving one.
+    #[error("A passcode is 1 to 64 visible letters, digits and signs. Type another one.")]
+    Passcode,
     /// Something on the network told of rooms in a way that is not ours.
     #[error("this is not what a Snug server tells about its rooms")]
     Advert,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, PeerId, ResumeToken};
+use crate::{ClientKey, Error, HostToken, PeerId, ResumeToken};
 
 /// The version of the Snug extensions that this crate speaks.
 pub const SNUG_VERSION: u32 = 1;
@@ -23,6 +23,16 @@ pub struct JoinParams {
     /// Whether the joiner wants cameras to be sent in several layers. The seed's page says so; the
     /// first who does decides for the room.
     pub is_simulcast_on: Option<bool>,
+    /// Present when the joiner is the page that Snug itself serves to browsers: it hears of roles
+    /// and rules and understands chat, and is an unmodified client otherwise.
+    pub page: Option<PageParams>,
+}
+
+/// What Snug's own page says when it joins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageParams {
+    /// What this browser is known by to this server.
+    pub key: Option<ClientKey>,
 }
 
 /// What a Snug program says when it joins.
@@ -34,6 +44,10 @@ pub struct SnugParams {
     pub features: Vec<String>,
     /// The token of the place that it wants back.
     pub resume: Option<ResumeToken>,
+    /// The token of the room's host, where the joiner holds it.
+    pub host: Option<HostToken>,
+    /// What this program is known by to this server.
+    pub key: Option<ClientKey>,
 }
 
 impl JoinParams {
@@ -44,12 +58,16 @@ impl JoinParams {
         struct Outer {
             snug: Option<Value>,
             is_simulcast_on: Option<Value>,
+            page: Option<Value>,
         }
         let outer: Outer = serde_json::from_str(payload).unwrap_or_default();
         let snug = outer.snug.filter(Value::is_object);
         Self {
             snug: snug.map(|value| SnugParams::from_value(&value)),
             is_simulcast_on: outer.is_simulcast_on.as_ref().and_then(Value::as_bool),
+            page: outer.page.filter(Value::is_object).map(|page| PageParams {
+                key: secret(&page, "key"),
+            }),
         }
     }
 
@@ -61,6 +79,12 @@ impl JoinParams {
         let mut params = json!({"version": snug.version, "features": snug.features});
         if let Some(token) = &snug.resume {
             params["resume"] = json!(token);
+        }
+        if let Some(token) = &snug.host {
+            params["host"] = json!(token);
+        }
+        if let Some(key) = &snug.key {
+            params["key"] = json!(key);
         }
         json!({"snug": params})
     }
@@ -80,8 +104,15 @@ impl SnugParams {
             version: u32::try_from(version).unwrap_or(u32::MAX),
             features: features.take(FEATURES_MAX).map(str::to_owned).collect(),
             resume: resume.and_then(|token| token.parse().ok()),
+            host: secret(value, "host"),
+            key: secret(value, "key"),
         }
     }
+}
+
+/// Reads a secret; a malformed one counts as not said.
+fn secret<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(value.get(name)?.clone()).ok()
 }
 
 /// The response to a join that succeeded: `{}` to an unmodified client, see [`SnugReply`] else.
@@ -103,6 +134,9 @@ pub struct SnugReply {
     /// Whether this is the place asked for by [`SnugParams::resume`]: then no `connected`
     /// follows, and tracks and media session are as they were.
     pub resumed: bool,
+    /// Told to the host alone: what makes them the host again when they come back anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostToken>,
 }
 
 impl JoinReply {
@@ -132,6 +166,7 @@ mod tests {
             "{}",
             r#"{"isSimulcastOn":"yes"}"#,
             r#"{"snug":7}"#,
+            r#"{"page":true}"#,
             "{",
             "",
         ] {
@@ -145,6 +180,10 @@ mod tests {
             let payload = json!({"isSimulcastOn": is_on}).to_string();
             assert_eq!(JoinParams::parse(&payload).is_simulcast_on, Some(is_on));
         }
+        let page = JoinParams::parse(&json!({"page": {"key": "07".repeat(16)}}).to_string()).page;
+        assert_eq!(page.unwrap().key, Some(ClientKey::from_bytes([7; 16])));
+        let odd = JoinParams::parse(r#"{"page":{"key":7}}"#).page;
+        assert_eq!(odd, Some(PageParams::default()));
         assert_eq!(JoinReply::default().to_response(), json!({}));
         assert_eq!(JoinReply::parse("{}").unwrap(), JoinReply::default());
     }
@@ -156,6 +195,8 @@ mod tests {
                 version: SNUG_VERSION,
                 features: vec!["presence".into()],
                 resume: Some(ResumeToken::from_random([3; 16])),
+                host: Some(HostToken::from_random([6; 16])),
+                key: Some(ClientKey::from_bytes([7; 16])),
             }),
             ..JoinParams::default()
         };
@@ -165,6 +206,7 @@ mod tests {
                 peer_id: PeerId::from_random([4; 16]),
                 resume: ResumeToken::from_random([5; 16]),
                 resumed: true,
+                host: Some(HostToken::from_random([6; 16])),
             }),
         };
         let response = reply.to_response();

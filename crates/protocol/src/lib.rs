@@ -21,13 +21,18 @@
 #![forbid(unsafe_code)]
 
 mod advert;
+mod chat;
 mod error;
+mod fingerprint;
+mod gesture;
 mod id;
 mod join;
 mod link;
 mod media_event;
 mod metadata;
+mod moderation;
 mod name;
+mod passcode;
 mod pin;
 mod reason;
 mod snug_event;
@@ -35,9 +40,15 @@ mod snug_event;
 pub use advert::{
     ADVERT_ADDRESSES_MAX, ADVERT_BYTES_MAX, ADVERT_PATH, ADVERT_ROOMS_MAX, Advert, AdvertRoom,
 };
+pub use chat::{
+    CHAT_FEATURE, CHAT_TEXT_BYTES_MAX, Chat, ChatMessage, ChatRefusal, clean_chat_name,
+    clean_chat_text,
+};
 pub use error::Error;
+pub use fingerprint::FINGERPRINT_WORDS;
+pub use gesture::{Gesture, Reaction};
 pub use id::{PeerId, ResumeToken, TrackId};
-pub use join::{JoinParams, JoinReply, SNUG_VERSION, SnugParams, SnugReply};
+pub use join::{JoinParams, JoinReply, PageParams, SNUG_VERSION, SnugParams, SnugReply};
 pub use link::{Host, Link, Scheme, Trust};
 pub use media_event::{
     Bitrates, Candidate, ClientEvent, EncodingSwitched, Endpoint, OfferData, PreferredVideoSizes,
@@ -45,7 +56,13 @@ pub use media_event::{
     TurnServer, TurnTransport, VadStatus, Variant,
 };
 pub use metadata::{EndpointMetadata, TrackMetadata, TrackSource};
+pub use moderation::{
+    Ask, ClientKey, HostToken, Medium, Moderation, Removed, Role, RoomState, Silence, Waiting,
+};
 pub use name::{DisplayName, RoomName};
+pub use passcode::{
+    Binding, PASSCODE_EXPORTER, Passcode, PasscodeAnswer, PasscodeProof, PasscodeQuestion,
+};
 pub use pin::Pin;
 pub use reason::ReasonCode;
 pub use snug_event::{PresenceState, SnugEvent};

@@ -20,6 +20,18 @@ pub enum ReasonCode {
     NoSuchRoom,
     /// The host closed the room while people were in it.
     RoomClosed,
+    /// The host locked the room: nobody new comes in.
+    RoomLocked,
+    /// As many people wait to be let in as may.
+    LobbyFull,
+    /// Whoever may let people in said no this time.
+    TurnedAway,
+    /// The host removed this person and has not readmitted them.
+    Barred,
+    /// Only somebody with another role may do that.
+    NotAllowed,
+    /// The host ended the room for everybody.
+    HostEnded,
     /// The room holds as many peers as it can.
     RoomFull,
     /// The server holds as many rooms as it can.
@@ -74,6 +86,36 @@ const TABLE: &[(ReasonCode, &str, &str)] = &[
         ReasonCode::RoomClosed,
         "room_closed",
         "The host has closed the room. Ask its host to open it again.",
+    ),
+    (
+        ReasonCode::RoomLocked,
+        "room_locked",
+        "The room is locked. Ask its host to unlock it.",
+    ),
+    (
+        ReasonCode::LobbyFull,
+        "lobby_full",
+        "Many people are waiting to be let in. Try again in a moment.",
+    ),
+    (
+        ReasonCode::TurnedAway,
+        "turned_away",
+        "The host did not let you in this time. Ask again, or ask the host.",
+    ),
+    (
+        ReasonCode::Barred,
+        "barred",
+        "The host removed you from this room. Ask its host to let you in again.",
+    ),
+    (
+        ReasonCode::NotAllowed,
+        "not_allowed",
+        "Only a host of the room can do that. Ask its host.",
+    ),
+    (
+        ReasonCode::HostEnded,
+        "host_ended",
+        "The host ended the call for everybody. Ask its host before you join again.",
     ),
     (
         ReasonCode::RoomFull,
@@ -163,7 +205,13 @@ mod tests {
             TooManyChannels => Some(TooManyJoins),
             TooManyJoins => Some(NoSuchRoom),
             NoSuchRoom => Some(RoomClosed),
-            RoomClosed => Some(RoomFull),
+            RoomClosed => Some(RoomLocked),
+            RoomLocked => Some(LobbyFull),
+            LobbyFull => Some(TurnedAway),
+            TurnedAway => Some(Barred),
+            Barred => Some(NotAllowed),
+            NotAllowed => Some(HostEnded),
+            HostEnded => Some(RoomFull),
             RoomFull => Some(ServerFull),
             ServerFull => Some(FingerprintMismatch),
             FingerprintMismatch => Some(BadOffer),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{PeerId, TrackId, Variant};
+use crate::{Chat, Gesture, Moderation, PeerId, TrackId, Variant};
 
 /// The payload of a `snug` channel event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,12 @@ pub enum SnugEvent {
         /// Who.
         endpoint_ids: Vec<PeerId>,
     },
+    /// What is asked and told about roles and rules.
+    Moderation(Moderation),
+    /// What is said in chat.
+    Chat(Chat),
+    /// Raised hands and reactions.
+    Gesture(Gesture),
     /// Something of a newer version: ignore it.
     Unknown,
 }
@@ -82,6 +88,15 @@ enum Wire {
     InBrowser {
         endpoint_ids: Vec<PeerId>,
     },
+    Moderation {
+        what: Moderation,
+    },
+    Chat {
+        what: Chat,
+    },
+    Gesture {
+        what: Gesture,
+    },
 }
 
 impl SnugEvent {
@@ -100,6 +115,9 @@ impl SnugEvent {
             Ok(Wire::TileHeights { heights }) => Self::TileHeights { heights },
             Ok(Wire::PausedTracks { track_ids }) => Self::PausedTracks { track_ids },
             Ok(Wire::InBrowser { endpoint_ids }) => Self::InBrowser { endpoint_ids },
+            Ok(Wire::Moderation { what }) => Self::Moderation(what),
+            Ok(Wire::Chat { what }) => Self::Chat(what),
+            Ok(Wire::Gesture { what }) => Self::Gesture(what),
             Err(_) => Self::Unknown,
         }
     }
@@ -123,6 +141,9 @@ impl SnugEvent {
             Self::InBrowser { endpoint_ids } => {
                 json!({"type": "inBrowser", "endpointIds": endpoint_ids})
             }
+            Self::Moderation(what) => json!({"type": "moderation", "what": what}),
+            Self::Chat(what) => json!({"type": "chat", "what": what}),
+            Self::Gesture(what) => json!({"type": "gesture", "what": what}),
             Self::Unknown => json!({"type": "unknown"}),
         }
     }

@@ -9,6 +9,8 @@
 //!   cannot be told anything; after the hold it is gone, because nobody may linger unreachable.
 //! - A peer that joined but never connected is not seen: clients rejoin on their own without
 //!   connecting again, and must not haunt the room.
+//! - Whoever waits to be let in sits here unseen and may connect once somebody lets them in: so a
+//!   client that knows nothing of waiting needs nothing but patience.
 //! - Each socket of a peer gets its own epoch, so that a late word from a former socket cannot
 //!   hurt the seat.
 
@@ -19,8 +21,11 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use snug_protocol::{PeerId, PresenceState, ReasonCode, ResumeToken};
+use snug_protocol::{
+    Ask, HostToken, PeerId, PresenceState, ReasonCode, ResumeToken, RoomState, Silence,
+};
 
+use crate::moderation::{Credentials, HostRule, Moderation, Verdict as Ruling};
 use seat::{Occupant, Verdict};
 
 /// How many peers one room seats unless its owner says otherwise, held ones included: what a meeting
@@ -61,6 +66,8 @@ pub struct Joiner {
     pub fresh_token: Option<ResumeToken>,
     /// The token of a seat that the joiner had before.
     pub resume: Option<ResumeToken>,
+    /// What it shows at the door.
+    pub credentials: Credentials,
 }
 
 /// One socket's claim on a seat; what comes with an older epoch than the seat's is ignored.
@@ -81,6 +88,8 @@ pub struct Admission {
     pub token: Option<ResumeToken>,
     /// Whether it sits where it sat before. A former socket of the seat is to be closed.
     pub resumed: bool,
+    /// What makes it the host again later; told to the host alone.
+    pub host: Option<HostToken>,
 }
 
 /// What came of a `connect`.
@@ -90,6 +99,8 @@ pub enum Connected {
     First,
     /// It was seen before: it may not have heard the answer.
     Again,
+    /// It has to wait until somebody lets it in.
+    Waiting,
     /// The word came from a former socket, or nobody sits there.
     Stale,
 }
@@ -118,6 +129,16 @@ pub enum Output {
         /// Why.
         why: Departure,
     },
+    /// Which of somebody's media are forwarded has changed; see [`Room::silence_of`].
+    Silenced {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// The room ends for everybody: nobody may come in any more.
+    Closed {
+        /// Why.
+        why: ReasonCode,
+    },
 }
 
 /// Why a peer is gone.
@@ -143,17 +164,19 @@ pub struct Room {
     patience: Patience,
     peers_max: usize,
     occupants: BTreeMap<PeerId, Occupant>,
+    moderation: Moderation,
     next_epoch: u64,
     outputs: VecDeque<Output>,
 }
 
 impl Room {
     /// Makes a room with nobody in it.
-    pub fn new(patience: Patience, peers_max: usize) -> Self {
+    pub fn new(patience: Patience, peers_max: usize, host: HostRule) -> Self {
         Self {
             patience,
             peers_max,
             occupants: BTreeMap::new(),
+            moderation: Moderation::new(host),
             next_epoch: 0,
             outputs: VecDeque::new(),
         }
@@ -162,12 +185,14 @@ impl Room {
     /// Seats a joiner: where it sat before, if it shows that seat's token, else afresh.
     ///
     /// # Errors
-    /// [`ReasonCode::RoomFull`] when as many sit here as may, and
-    /// [`ReasonCode::FailedToStartRoom`] when chance gave an id that is taken.
+    /// [`ReasonCode::RoomFull`] when as many sit here as may,
+    /// [`ReasonCode::FailedToStartRoom`] when chance gave an id that is taken, and what the
+    /// hosts decided: [`ReasonCode::RoomLocked`], [`ReasonCode::Barred`],
+    /// [`ReasonCode::LobbyFull`].
     pub fn handle_join(&mut self, joiner: Joiner, now: Instant) -> Result<Admission, ReasonCode> {
         let epoch = self.next_epoch;
         let held = joiner.resume.as_ref().and_then(|token| self.find(token));
-        let (peer, token, resumed) = match held {
+        let (peer, token, resumed, host) = match held {
             Some(peer) => {
                 let occupant = self
                     .occupants
@@ -176,9 +201,11 @@ impl Room {
                 occupant.resume(epoch, now);
                 let token = occupant.token.clone();
                 self.note_presence(&peer, now);
-                (peer, token, true)
+                let host = self.moderation.token_of(&peer);
+                (peer, token, true, host)
             }
             None => {
+                self.moderation.judge(&joiner.credentials)?;
                 if self.occupants.len() >= self.peers_max {
                     return Err(ReasonCode::RoomFull);
                 }
@@ -187,7 +214,8 @@ impl Room {
                 }
                 let occupant = Occupant::new(joiner.fresh_token.clone(), epoch, now);
                 self.occupants.insert(joiner.fresh_id.clone(), occupant);
-                (joiner.fresh_id, joiner.fresh_token, false)
+                let host = self.moderation.seat(&joiner.fresh_id, joiner.credentials);
+                (joiner.fresh_id, joiner.fresh_token, false, host)
             }
         };
         self.next_epoch += 1;
@@ -195,6 +223,7 @@ impl Room {
             seat: Seat { peer, epoch },
             token,
             resumed,
+            host,
         })
     }
 
@@ -209,18 +238,65 @@ impl Room {
         if occupant.seen {
             return Connected::Again;
         }
-        occupant.seen = true;
-        self.outputs.push_back(Output::Arrived {
-            peer: seat.peer.clone(),
-        });
-        if occupant.missed {
-            let state = PresenceState::Reconnecting;
-            self.outputs.push_back(Output::Presence {
-                peer: seat.peer.clone(),
-                state,
-            });
+        if !self.moderation.connect(&seat.peer) {
+            return Connected::Waiting;
         }
+        self.show(&seat.peer);
         Connected::First
+    }
+
+    /// Notes what a peer calls itself, for those who decide about it.
+    pub fn handle_name(&mut self, peer: &PeerId, name: &str) {
+        self.moderation.name(peer, name);
+    }
+
+    /// Takes what somebody in the room asks about its rules and people.
+    ///
+    /// # Errors
+    /// [`ReasonCode::NotAllowed`] when their role does not carry it.
+    pub fn handle_ask(&mut self, by: &PeerId, ask: &Ask) -> Result<(), ReasonCode> {
+        if !self.is_seen(by) {
+            return Err(ReasonCode::NotAllowed);
+        }
+        match self.moderation.ask(by, ask)? {
+            Ruling::Noted => {}
+            Ruling::Silenced(peer) => self.outputs.push_back(Output::Silenced { peer }),
+            Ruling::LetIn(peers) => peers.iter().for_each(|peer| self.show(peer)),
+            Ruling::TurnedAway(peer) => self.handle_removal(&peer, ReasonCode::TurnedAway),
+            Ruling::Removed(peer) => self.remove(&peer, Departure::Kicked),
+            Ruling::Ended => {
+                let why = ReasonCode::HostEnded;
+                self.outputs.push_back(Output::Closed { why });
+                self.handle_close(why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how roles and rules stand for one peer; nothing of one that is not here.
+    pub fn state_for(&self, peer: &PeerId) -> Option<RoomState> {
+        self.moderation.state(peer)
+    }
+
+    /// Whether anything that [`Room::state_for`] tells may have changed since the last call.
+    pub fn take_state_changed(&mut self) -> bool {
+        self.moderation.take_changed()
+    }
+
+    /// Which of a peer's media are to be forwarded to nobody.
+    pub fn silence_of(&self, peer: &PeerId) -> Silence {
+        self.moderation.silence_of(peer)
+    }
+
+    /// Whether one peer decides about another: the host about everybody else, a co-host about
+    /// members, and nobody about themselves.
+    pub fn outranks(&self, by: &PeerId, other: &PeerId) -> bool {
+        self.moderation.outranks(by, other)
+    }
+
+    /// Whether newcomers are refused.
+    pub fn is_locked(&self) -> bool {
+        self.moderation.is_locked()
     }
 
     /// Frees the seat of a peer that says goodbye.
@@ -330,6 +406,21 @@ impl Room {
         self.occupants.is_empty()
     }
 
+    /// Makes a peer seen by the others.
+    fn show(&mut self, peer: &PeerId) {
+        let Some(occupant) = self.occupants.get_mut(peer) else {
+            return;
+        };
+        occupant.seen = true;
+        let peer = peer.clone();
+        self.outputs
+            .push_back(Output::Arrived { peer: peer.clone() });
+        if occupant.missed {
+            let state = PresenceState::Reconnecting;
+            self.outputs.push_back(Output::Presence { peer, state });
+        }
+    }
+
     fn find(&self, token: &ResumeToken) -> Option<PeerId> {
         let holder = self
             .occupants
@@ -361,6 +452,7 @@ impl Room {
 
     fn remove(&mut self, peer: &PeerId, why: Departure) {
         if let Some(occupant) = self.occupants.remove(peer) {
+            self.moderation.forget(peer);
             let gone = Output::Gone {
                 peer: peer.clone(),
                 seen: occupant.seen,

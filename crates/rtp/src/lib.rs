@@ -25,6 +25,7 @@
 
 mod error;
 mod extension;
+mod missing;
 mod number;
 mod packet;
 pub mod red;
@@ -35,6 +36,7 @@ mod write;
 
 pub use error::Error;
 pub use extension::{ExtensionBlock, Extensions};
+pub use missing::{Missing, Sequences};
 pub use number::{NtpTime, RtpTime, SequenceNumber, SequenceUnwrapper};
 pub use packet::{Header, Packet, PacketMut};
 pub use token::{Mid, Rid, Token};

@@ -9,9 +9,10 @@ use serde_json::json;
 use snug_phoenix::Payload;
 use snug_phoenix::server::{Channel, Flow, JoinOutcome, Outbox, Terminate};
 use snug_protocol::{
-    JoinParams, JoinReply, PeerId, ROOM_TOPIC_PREFIX, ReasonCode, ResumeToken, RoomName, SnugReply,
+    CHAT_FEATURE, HostToken, JoinParams, JoinReply, PeerId, ROOM_TOPIC_PREFIX, ReasonCode,
+    ResumeToken, RoomName, SnugParams, SnugReply,
 };
-use snug_room::{Admission, Joiner};
+use snug_room::{Admission, Credentials, Joiner};
 use tokio::sync::oneshot;
 
 use crate::Counters;
@@ -114,6 +115,10 @@ impl RoomApplication {
         let mut rng = rand::rng();
         let snug = params.snug.as_ref();
         let fresh_id = PeerId::from_random(rng.random());
+        let page = params.page.as_ref();
+        let key = snug.map_or(page.and_then(|page| page.key.as_ref()), |snug| {
+            snug.key.as_ref()
+        });
         let local = join.connection.local.ip();
         // Snug programs reach the media port directly.
         let (turn_servers, relay) = match snug {
@@ -129,8 +134,17 @@ impl RoomApplication {
                 fresh_id,
                 fresh_token: snug.map(|_| ResumeToken::from_random(rng.random())),
                 resume: snug.and_then(|snug| snug.resume.clone()),
+                credentials: Credentials {
+                    is_snug: snug.is_some(),
+                    host: snug.and_then(|snug| snug.host.clone()),
+                    fresh_host: Some(HostToken::from_random(rng.random())),
+                    key: key.cloned(),
+                    address: Some(join.connection.remote.ip()),
+                },
             },
             is_snug: snug.is_some(),
+            is_page: params.page.is_some(),
+            listens: params.page.is_some() || snug.is_some_and(knows_chat),
             simulcast: params.is_simulcast_on,
             local,
             ice: IceCredentials::random(&mut rng),
@@ -235,6 +249,10 @@ impl Channel for SocketChannel {
     }
 }
 
+fn knows_chat(snug: &SnugParams) -> bool {
+    snug.features.iter().any(|feature| feature == CHAT_FEATURE)
+}
+
 fn snug_reply(admission: &Admission) -> Option<SnugReply> {
     let resume = admission.token.clone()?;
     let (peer_id, resumed) = (admission.seat.peer.clone(), admission.resumed);
@@ -242,6 +260,7 @@ fn snug_reply(admission: &Admission) -> Option<SnugReply> {
         peer_id,
         resume,
         resumed,
+        host: admission.host.clone(),
     })
 }
 

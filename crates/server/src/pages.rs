@@ -7,14 +7,14 @@
 
 use std::fmt;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use snug_protocol::RoomName;
+use snug_protocol::{Pin, RoomName};
 
 /// Path of the page among the files.
 const PAGE: &str = "guest.html";
@@ -64,8 +64,11 @@ impl fmt::Debug for PageFile {
     }
 }
 
-/// Serves these files; without the page among them, says so where it would be.
-pub(crate) fn routes(files: &'static [PageFile]) -> Router {
+/// Serves these files; without the page among them, says so where it would be. At `/words` it tells
+/// the server's key in words, for the page to show: they prove nothing before somebody compared
+/// them with what the host sees.
+pub(crate) fn routes(files: &'static [PageFile], pin: Pin) -> Router {
+    let words = async move || Json(pin.words());
     let page = async move || page_of(files);
     let room = async move |Path(name): Path<String>| match RoomName::parse(&name) {
         Ok(_) => page_of(files),
@@ -75,6 +78,7 @@ pub(crate) fn routes(files: &'static [PageFile]) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/room/{name}", get(room))
+        .route("/words", get(words))
         .route("/assets/{*name}", get(asset))
         .layer(axum::middleware::map_response(with_strict_headers))
 }

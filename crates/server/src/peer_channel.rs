@@ -6,12 +6,12 @@
 mod speech;
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use snug_phoenix::Payload;
 use snug_phoenix::server::{Channel, Flow, Outbox, Terminate};
-use snug_protocol::{ClientEvent, MEDIA_EVENT, SNUG_EVENT, SnugEvent};
+use snug_protocol::{ClientEvent, MEDIA_EVENT, Moderation, SNUG_EVENT, SnugEvent};
 use snug_room::Seat;
 
 use crate::negotiation::Offer;
@@ -152,15 +152,29 @@ impl PeerChannel {
         if let Some(until) = heard.rest_until {
             out.command(PeerCommand::Rest(until));
         }
-        if let SnugEvent::TileHeights { heights } = SnugEvent::from_payload(text) {
-            let (seat, said) = (self.seat.clone(), Said::TileHeights(heights));
-            self.command(RoomMessage::Said { seat, said }, out);
-        }
+        let said = match SnugEvent::from_payload(text) {
+            SnugEvent::TileHeights { heights } => Said::TileHeights(heights),
+            SnugEvent::Moderation(Moderation::Ask(ask)) => Said::Ask(ask),
+            SnugEvent::Chat(chat) => Said::Chat(chat, unix_ms()),
+            SnugEvent::Gesture(gesture) => Said::Gesture(gesture),
+            _ => return,
+        };
+        let seat = self.seat.clone();
+        self.command(RoomMessage::Said { seat, said }, out);
     }
 
     fn command(&self, message: RoomMessage, out: &mut Outbox<PeerCommand>) {
         out.command(PeerCommand::Tell(self.room.clone(), message));
     }
+}
+
+/// The time of day, in milliseconds since the Unix epoch.
+fn unix_ms() -> u64 {
+    // A clock before 1970 is no reason to fail.
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads the session description of an offer here, not in the room.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use snug_protocol::{ADVERT_ROOMS_MAX, AdvertRoom, PeerId, ReasonCode, RoomName};
-use snug_room::{Lease, Registry, RoomId, RoomPolicy};
+use snug_protocol::{ADVERT_ROOMS_MAX, AdvertRoom, HostToken, PeerId, ReasonCode, RoomName};
+use snug_room::{HostRule, Lease, Registry, RoomId, RoomPolicy};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,15 @@ const REQUESTS_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Rooms {
     requests: mpsc::Sender<Request>,
+}
+
+/// A room whose host is known before anybody is in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hosted {
+    /// What its host shows.
+    pub token: HostToken,
+    /// Whether this network is told of it.
+    pub is_told: bool,
 }
 
 /// The way to a room, and what keeps it from ending meanwhile.
@@ -34,6 +43,7 @@ enum Request {
     },
     List {
         name: RoomName,
+        hosted: Option<Hosted>,
         reply: oneshot::Sender<Result<(), ReasonCode>>,
     },
     Unlist {
@@ -74,8 +84,14 @@ impl Rooms {
     ///
     /// # Errors
     /// [`ReasonCode::ServerFull`] when there are too many, [`ReasonCode::ServerStopping`].
-    pub async fn list(&self, name: RoomName) -> Result<(), ReasonCode> {
-        let answer = self.ask(|reply| Request::List { name, reply }).await;
+    pub async fn list(&self, name: RoomName, hosted: Option<Hosted>) -> Result<(), ReasonCode> {
+        let answer = self
+            .ask(|reply| Request::List {
+                name,
+                hosted,
+                reply,
+            })
+            .await;
         answer.unwrap_or(Err(ReasonCode::ServerStopping))
     }
 
@@ -170,6 +186,7 @@ impl Rooms {
 pub(crate) struct RegistryTask {
     registry: Registry,
     handles: HashMap<RoomId, RoomHandle>,
+    hosted: HashMap<RoomName, Hosted>,
     tasks: JoinSet<()>,
     ids: HashMap<Id, RoomId>,
     around: Surroundings,
@@ -185,6 +202,7 @@ impl RegistryTask {
         let task = Self {
             registry: Registry::new(policy, rooms_max),
             handles: HashMap::new(),
+            hosted: HashMap::new(),
             tasks: JoinSet::new(),
             ids: HashMap::new(),
             around,
@@ -216,8 +234,13 @@ impl RegistryTask {
                 }
                 reply.send(may_end).is_ok()
             }
-            Request::List { name, reply } => reply.send(self.registry.list(name)).is_ok(),
+            Request::List {
+                name,
+                hosted,
+                reply,
+            } => reply.send(self.list(name, hosted)).is_ok(),
             Request::Unlist { name, reply } => {
+                self.hosted.remove(&name);
                 let room = self.registry.unlist(&name);
                 let handle = room.and_then(|room| self.handles.remove(&room));
                 reply.send(handle).is_ok()
@@ -243,10 +266,11 @@ impl RegistryTask {
             // person could not have typed.
             let is_over = room.is_some() && people == 0 && !self.registry.is_listed(name);
             let is_usual = RoomName::parse(name.as_str()).is_ok_and(|usual| usual == *name);
-            (!is_over && is_usual).then(|| AdvertRoom {
+            let is_told = self.hosted.get(name).is_none_or(|hosted| hosted.is_told);
+            (!is_over && is_usual && is_told).then(|| AdvertRoom {
                 name: name.clone(),
                 people: u16::try_from(people).unwrap_or(u16::MAX),
-                is_locked: false,
+                is_locked: handle.is_some_and(RoomHandle::is_locked),
             })
         });
         let mut told: Vec<AdvertRoom> = told.collect();
@@ -256,13 +280,25 @@ impl RegistryTask {
         told
     }
 
+    fn list(&mut self, name: RoomName, hosted: Option<Hosted>) -> Result<(), ReasonCode> {
+        self.registry.list(name.clone())?;
+        if let Some(hosted) = hosted {
+            self.hosted.insert(name, hosted);
+        }
+        Ok(())
+    }
+
     fn look_up_or_start(&mut self, name: &RoomName) -> Result<Way, ReasonCode> {
         if self.around.transport.has_failed() {
             return Err(ReasonCode::MediaLost);
         }
         let found = self.registry.look_up_or_start(name)?;
         if found.is_new {
-            let (task, handle) = RoomTask::new(found.room, self.rooms.clone(), &self.around);
+            let hosted = self.hosted.get(name);
+            let host = hosted.map_or(HostRule::First, |hosted| {
+                HostRule::Holder(hosted.token.clone())
+            });
+            let (task, handle) = RoomTask::new(found.room, self.rooms.clone(), &self.around, host);
             let task = self.tasks.spawn(task.run());
             self.ids.insert(task.id(), found.room);
             self.handles.insert(found.room, handle);

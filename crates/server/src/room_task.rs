@@ -21,12 +21,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use snug_protocol::{PeerId, ReasonCode};
-use snug_room::{Admission, Lease, RoomId, Seat};
+use snug_room::{Admission, HostRule, Lease, RoomId, Seat};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -123,6 +123,7 @@ pub(crate) enum RoomMessage {
 pub(crate) struct RoomHandle {
     mailbox: mpsc::Sender<RoomMessage>,
     people: Arc<AtomicUsize>,
+    is_locked: Arc<AtomicBool>,
 }
 
 impl RoomHandle {
@@ -130,13 +131,22 @@ impl RoomHandle {
     #[cfg(test)]
     pub fn dead() -> Self {
         let (mailbox, _) = mpsc::channel(1);
-        let people = Arc::default();
-        Self { mailbox, people }
+        let (people, is_locked) = (Arc::default(), Arc::default());
+        Self {
+            mailbox,
+            people,
+            is_locked,
+        }
     }
 
     /// Returns how many people were in it a moment ago, those who are coming back included.
     pub fn people(&self) -> usize {
         self.people.load(Ordering::Relaxed)
+    }
+
+    /// Whether it refused newcomers a moment ago.
+    pub fn is_locked(&self) -> bool {
+        self.is_locked.load(Ordering::Relaxed)
     }
 
     /// Sends a message, waiting while the room is busy. Returns false when the room is gone.
@@ -180,6 +190,7 @@ pub(crate) struct RoomTask {
     mailbox: mpsc::Receiver<RoomMessage>,
     /// What the handle tells of.
     people: Arc<AtomicUsize>,
+    is_locked: Arc<AtomicBool>,
     transport: TransportHandle,
     media_lost: CancellationToken,
     pending: VecDeque<TransportCommand>,
@@ -200,22 +211,30 @@ enum Woken {
 
 impl RoomTask {
     /// Makes a room with nobody in it, and what reaches it.
-    pub fn new(id: RoomId, rooms: Rooms, around: &Surroundings) -> (Self, RoomHandle) {
+    pub fn new(
+        id: RoomId,
+        rooms: Rooms,
+        around: &Surroundings,
+        host: HostRule,
+    ) -> (Self, RoomHandle) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_MAX);
         let (report_to, reports) = mpsc::channel(REPORTS_MAX);
         let people = Arc::new(AtomicUsize::new(0));
+        let is_locked = Arc::new(AtomicBool::new(false));
         let handle = RoomHandle {
             mailbox: sender,
             people: Arc::clone(&people),
+            is_locked: Arc::clone(&is_locked),
         };
         let task = Self {
             id,
             key: RoomKey(around.site.keys.next()),
-            call: Call::new(Arc::clone(&around.site)),
+            call: Call::new(Arc::clone(&around.site), host),
             links: Links::default(),
             rooms,
             mailbox,
             people,
+            is_locked,
             transport: around.transport.clone(),
             media_lost: around.transport.failure(),
             pending: VecDeque::new(),
@@ -269,6 +288,8 @@ impl RoomTask {
             }
             self.act(now);
             self.people.store(self.call.people(), Ordering::Relaxed);
+            self.is_locked
+                .store(self.call.is_locked(), Ordering::Relaxed);
             if !self.flush() {
                 self.lose_media(now);
                 break;

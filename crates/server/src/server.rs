@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use snug_protocol::{Advert, PeerId, Pin, ReasonCode, RoomName};
+use snug_protocol::{Advert, HostToken, PeerId, Pin, ReasonCode, RoomName};
 use snug_room::Patience;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ use crate::application::RoomApplication;
 use crate::http::{Gate, Health, advert_route, health_route, site, socket_route};
 use crate::listener::Listener;
 use crate::metrics::metrics_route;
-use crate::registry::{RegistryTask, Rooms};
+use crate::registry::{Hosted, RegistryTask, Rooms};
 use crate::room_task::{Keys, Site, Surroundings};
 use crate::socket::SocketOptions;
 use crate::stats::StatsTask;
@@ -85,7 +85,7 @@ impl Server {
         let routes = socket_route(SOCKET_PATH, application, options, &origins)
             .merge(health_of(rooms.clone(), transport.handle()))
             .merge(metrics_of(rooms.clone(), doors, media))
-            .merge(pages::routes(config.pages));
+            .merge(pages::routes(config.pages, identity.pin()));
         let (advertising, adverts) = Advertising::new(rooms.clone(), identity.pin(), port);
         let adverts = config.is_announced.then_some(adverts);
         let routes = match &adverts {
@@ -140,7 +140,21 @@ impl Server {
     /// # Errors
     /// [`ReasonCode::ServerFull`] when too many are listed, [`ReasonCode::ServerStopping`].
     pub async fn list_room(&self, name: RoomName) -> Result<(), ReasonCode> {
-        self.rooms.list(name).await
+        self.rooms.list(name, None).await
+    }
+
+    /// The same for a room whose host is whoever shows `token`, told of on this network or by invite
+    /// only. May be called again to change that.
+    ///
+    /// # Errors
+    /// Those of [`Server::list_room`].
+    pub async fn host_room(
+        &self,
+        name: RoomName,
+        token: HostToken,
+        is_told: bool,
+    ) -> Result<(), ReasonCode> {
+        self.rooms.list(name, Some(Hosted { token, is_told })).await
     }
 
     /// Takes that back: newcomers are refused with [`ReasonCode::NoSuchRoom`], and whoever is in

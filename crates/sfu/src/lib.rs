@@ -9,7 +9,7 @@
 //! Which encoding of a track each subscriber is shown is decided in `selector`; what people have
 //! to know of that comes out as [`Notice`]s.
 //!
-//! Pictures are mended on both ways: what a publisher's packets lack is asked for (`missing`), and
+//! Pictures are mended on both ways: what a publisher's packets lack is asked for, and
 //! what a subscriber lacks is sent again from the last packets, kept once for all (`ring`).
 //!
 //! What the way to each receiver carries is estimated (`link`, on `snug_congestion`), and shared
@@ -78,7 +78,6 @@ mod keyframe;
 mod link;
 mod media;
 mod meter;
-mod missing;
 mod notice;
 mod output;
 mod reception;
@@ -93,7 +92,7 @@ mod voice;
 pub use counters::Counters;
 pub use key::{PeerKey, RoomKey, TrackKey};
 pub use media::{Encoding, ExtensionIds, Kind, Publish, Subscribe, View};
-pub use missing::Sequences;
 pub use notice::{LayerReason, Notice, WantedEncodings};
 pub use output::Output;
 pub use router::{Arrival, Forwarded, Router};
+pub use snug_rtp::Sequences;

@@ -2,14 +2,13 @@
 
 use crate::keyframe::KeyframeRequests;
 use crate::meter::Meter;
-use crate::missing::Missing;
 use crate::reception::Reception;
 use crate::ring::Ring;
 use crate::selector::Selector;
 use crate::subscription::Subscription;
 use crate::voice::Voice;
 use crate::{Encoding, ExtensionIds, Kind, Notice, PeerKey, Publish, TrackKey};
-use snug_rtp::{Mid, Packet, Rid};
+use snug_rtp::{Mid, Missing, Packet, Rid};
 use std::time::Instant;
 
 /// The most encodings that a track may have: three of a simulcast and one to spare.

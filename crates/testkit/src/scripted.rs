@@ -279,6 +279,16 @@ impl Peer {
             .map(drop)
     }
 
+    /// Sends any channel event.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub fn push(&mut self, event: &str, payload: &Value) -> Result<()> {
+        self.socket
+            .push(Some(&self.join_ref), &self.topic, event, payload)
+            .map(drop)
+    }
+
     /// Sends `connect` under this name and returns the `data` of the `connected` that answers.
     ///
     /// # Errors

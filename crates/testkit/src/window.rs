@@ -25,7 +25,7 @@ mod page;
 mod state;
 mod tiles;
 
-use bus::Bus;
+pub use bus::Bus;
 use driver::Driver;
 pub use opening::Opening;
 pub use page::Key;

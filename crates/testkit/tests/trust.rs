@@ -1,11 +1,12 @@
 //! Nobody in the middle: a stolen certificate without its key, and a fingerprint that was changed
 //! on the way, are refused before the first frame and called by their name.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use snug_testkit::process::{Ended, Join, PATIENCE, Server};
 use snug_testkit::proxy::{self, Direction, Identity, Proxy, Rewrite};
@@ -121,6 +122,51 @@ fn another_servers_key_is_refused() -> Result<()> {
         &["key", "not the computer"],
     )
     .map(drop)
+}
+
+/// Joins as the owner of this data folder, and tells how the key was judged.
+fn judged(link: &str, data: &Path) -> Result<String> {
+    let ann = Join::new(link, "Ann").data(data).start()?;
+    let program = &ann.program;
+    let joined = program.wait_for("joined", PATIENCE, |event| event.kind == "joined")?;
+    ann.leave()?;
+    Ok(joined.text("key").to_owned())
+}
+
+#[test]
+fn a_key_is_unverified_until_a_link_carried_it_and_another_is_a_hard_stop() -> Result<()> {
+    let (server, data) = (Server::start()?, tempfile::tempdir()?);
+    let bare = server.link("kitchen");
+    let bare = bare.split('#').next().context("a link")?;
+    ensure!(judged(bare, data.path())? == "new");
+    ensure!(judged(bare, data.path())? == "remembered");
+    let pinned = format!("{bare}#k={}", server.fingerprint);
+    ensure!(judged(&pinned, data.path())? == "pinned");
+    ensure!(judged(bare, data.path())? == "verified");
+    // Another computer at the same address: what is known of the old one does not help it.
+    let port = server.port.to_string();
+    drop(server);
+    let other = Server::start_with(None, &["--port", &port])?;
+    let bystander = Join::new(&other.link("kitchen"), "Bert").start()?;
+    bystander.joined()?;
+    let ann = Join::new(bare, "Ann").data(data.path()).start()?;
+    let ended = ann.program.ended(PATIENCE)?;
+    ensure!(ended.code == Some(NOT_TRUSTED), "{ended:?}");
+    let said = &ended.stderr;
+    ensure!(
+        said.contains("not the computer you joined last time"),
+        "{said}"
+    );
+    ensure!(
+        said.contains("link that carries it"),
+        "no next step: {said}"
+    );
+    let met = bystander.program.events();
+    ensure!(
+        !met.iter().any(|event| event.kind == "peer_joined"),
+        "{met:?}"
+    );
+    Ok(())
 }
 
 /// Through a proxy that changes nothing the call works, so the refusals below have their cause.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use snug_client::{Participant, Watched};
 use snug_media::{AudioSource, BLOCK_SAMPLES, CapturedFrame, VideoSource};
-use snug_protocol::TrackId;
+use snug_protocol::{Ask, PeerId, Reaction, TrackId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -34,6 +34,16 @@ pub(crate) enum Command {
     Watch(Vec<Watched>),
     /// Ask for a keyframe.
     Refresh(TrackId),
+    /// Ask about roles and rules.
+    Moderate(Ask),
+    /// Say this in the chat.
+    Say(String),
+    /// Raise the hand, or lower it.
+    Hand(bool),
+    /// Take somebody's hand down.
+    LowerHand(PeerId),
+    /// Show a reaction.
+    React(Reaction),
 }
 
 /// What a call answers.
@@ -90,7 +100,12 @@ pub(crate) async fn run(
                 freeing.spawn(once_free((!is_on).then(|| microphone.clone()), answer));
             }
             Some(Command::Watch(watched)) => note(participant.watch(watched)),
+            Some(Command::Moderate(ask)) => note(participant.moderate(ask)),
             Some(Command::Refresh(track)) => note(participant.want_keyframe(&track)),
+            Some(Command::Say(text)) => note(participant.say(text)),
+            Some(Command::Hand(is_up)) => note(participant.raise_hand(is_up)),
+            Some(Command::LowerHand(whose)) => note(participant.lower_hand(&whose)),
+            Some(Command::React(reaction)) => note(participant.react(reaction)),
         }
     }
     if let Some(hosting) = &hosting {

@@ -12,7 +12,9 @@ use snug_client::{
 use snug_discovery::Announcer;
 use snug_media::I420Frame;
 use snug_media::source::Silence;
-use snug_protocol::{DisplayName, Host, Link, Pin, RoomName, Scheme, TrackId};
+use snug_protocol::{
+    DisplayName, Host, HostToken, Link, Pin, RoomName, RoomState, Scheme, TrackId,
+};
 use snug_server::{Config, RoomPolicy, Server};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -21,6 +23,9 @@ use super::problem::{of_client, of_reason, of_server};
 use super::speaker::Ears;
 use crate::ipc::Problem;
 use crate::tiles::Tiles;
+
+/// The file that remembers the keys of hosts.
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 
 /// How long hosting waits for the room before to be gone, and with it its port.
 const EARLIER_CALL_WITHIN: Duration = Duration::from_secs(3);
@@ -40,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) name: DisplayName,
     /// Folder with the keys, ours and those of hosts.
     pub(crate) data: PathBuf,
+    /// The key in the link is what the network told.
+    pub(crate) is_told: bool,
     /// The person has a microphone and keeps it off: the others see it as muted.
     pub(crate) muted: bool,
     /// A room that is opened here is told on this network.
@@ -48,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) calls: watch::Receiver<usize>,
     /// Follows the way in.
     pub(crate) steps: watch::Sender<JoinStep>,
+    /// Follows roles and rules, also while we wait to be let in.
+    pub(crate) rules: watch::Sender<RoomState>,
     /// Where the pictures of the others go.
     pub(crate) tiles: Tiles,
     /// Where their sound goes.
@@ -72,6 +81,8 @@ pub(crate) struct Hosting {
     server: Server,
     announcer: Option<Announcer>,
     room: RoomName,
+    /// Makes whoever shows it the host: the window's own participant.
+    token: HostToken,
 }
 
 impl Hosting {
@@ -97,13 +108,15 @@ impl Hosting {
             result => result,
         };
         let server = server.map_err(|error| of_server(&error))?;
-        let listed = server.list_room(room.clone()).await;
+        let token = HostToken::from_random(rand::random());
+        let listed = server.host_room(room.clone(), token.clone(), true).await;
         listed.map_err(of_reason)?;
         let announcer = server.adverts().map(Announcer::start);
         Ok(Self {
             server,
             announcer,
             room,
+            token,
         })
     }
 
@@ -146,9 +159,12 @@ pub(crate) async fn enter(plan: Plan) -> Result<Entered, Problem> {
             (Some(hosting), link)
         }
     };
-    let known_hosts = plan.data.join("known_hosts");
+    let known_hosts = plan.data.join(KNOWN_HOSTS);
     let mut options = JoinOptions::new(link.clone(), plan.name, known_hosts);
+    options.is_told = plan.is_told;
     options.steps = Some(plan.steps);
+    options.rules = Some(plan.rules);
+    options.host = hosting.as_ref().map(|hosting| hosting.token.clone());
     let others = Arc::new(Others {
         tiles: plan.tiles,
         since: Instant::now(),

@@ -3,16 +3,17 @@
 mod answer;
 mod happen;
 mod nearby;
+mod rules;
 mod settle;
 mod show;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use snug_client::Event;
+use snug_client::{Event, Stats};
 use snug_media::device::DeviceLists;
 use snug_media::error::InputRole;
-use snug_protocol::Link;
+use snug_protocol::{Link, RoomState};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -20,13 +21,13 @@ use tokio::time::{Instant, sleep_until};
 use super::call::Report;
 use super::capture::Opened;
 use super::devices::{Camera, Microphone, Speaker};
-use super::enter::Entered;
+use super::enter::{Entered, KNOWN_HOSTS};
 use super::keep::Kept;
 use super::room::Room;
 use super::sources::{Picture, Playback, Sound, Taps};
 use super::speaker::Ears;
 use super::{Letter, Outward, Setup};
-use crate::ipc::{Notice, Problem, Snapshot, Watching};
+use crate::ipc::{Notice, Problem, Snapshot, Social, Watching};
 use crate::tiles::{Running, Tiles};
 use nearby::Nearby;
 
@@ -47,6 +48,9 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Owner {
     requests: mpsc::Receiver<Letter>,
     snapshots: watch::Sender<Snapshot>,
+    social: watch::Sender<Social>,
+    /// Chat, hands or reactions changed, or who the person is to the room.
+    is_social_stale: bool,
     outward: mpsc::Sender<Outward>,
     news: mpsc::Receiver<News>,
     newsroom: mpsc::Sender<News>,
@@ -65,6 +69,8 @@ pub(super) struct Owner {
     /// Calls that have not ended yet, the present one included.
     calls: BTreeSet<u64>,
     call_count: watch::Sender<usize>,
+    /// The statistics of the latest call, for whoever asks how it goes.
+    call_stats: watch::Sender<Option<watch::Receiver<Stats>>>,
     taps: Taps,
     devices: watch::Receiver<Option<DeviceLists>>,
     lists: Option<DeviceLists>,
@@ -111,6 +117,7 @@ struct Attempt {
     /// It was found on this network: its key proves nothing.
     is_found: bool,
     steps: watch::Receiver<snug_client::JoinStep>,
+    rules: watch::Receiver<RoomState>,
     job: AbortHandle,
 }
 
@@ -125,6 +132,7 @@ enum Done {
     SpeakerOpened(Result<Opened<Playback>, Problem>),
     SpeakerStopped,
     Chimed,
+    Verified(std::io::Result<()>),
     Saved(std::io::Result<()>),
 }
 
@@ -143,6 +151,7 @@ enum Input {
     News(News),
     Event(Option<Event>),
     Stats,
+    Social,
     Step,
     Devices,
     Watching,
@@ -155,7 +164,7 @@ impl Owner {
     pub(super) fn new(
         setup: Setup,
         requests: mpsc::Receiver<Letter>,
-    ) -> (Self, watch::Receiver<Snapshot>) {
+    ) -> (Self, watch::Receiver<Snapshot>, watch::Receiver<Social>) {
         let (newsroom, news) = mpsc::channel(NEWS_LANE);
         let ears = Ears::default();
         let lists = setup.devices.borrow().clone();
@@ -163,6 +172,8 @@ impl Owner {
             requests,
             // Replaced below, before anybody can look.
             snapshots: watch::channel(Snapshot::default()).0,
+            social: watch::channel(Social::default()).0,
+            is_social_stale: false,
             outward: setup.outward,
             news,
             newsroom,
@@ -170,15 +181,16 @@ impl Owner {
             taps: Taps::new(setup.tiles.clone(), ears.clone()),
             tiles: setup.tiles,
             running: setup.running,
+            nearby: Nearby::new(setup.discovers, setup.kept.folder.join(KNOWN_HOSTS)),
             kept: setup.kept,
             is_dirty: false,
             is_saving: false,
             port: setup.port,
-            nearby: Nearby::new(setup.discovers),
             place: Place::Home,
             count: 0,
             calls: BTreeSet::new(),
             call_count: watch::channel(0).0,
+            call_stats: watch::channel(None).0,
             lists,
             devices: setup.devices,
             camera: Camera::new(InputRole::Camera),
@@ -204,13 +216,20 @@ impl Owner {
         }
         let snapshots = watch::channel(owner.snapshot(1));
         owner.snapshots = snapshots.0;
-        (owner, snapshots.1)
+        let social = owner.social.subscribe();
+        (owner, snapshots.1, social)
+    }
+
+    /// Follows whose statistics are those of the present call.
+    pub(super) fn calls(&self) -> watch::Receiver<Option<watch::Receiver<Stats>>> {
+        self.call_stats.subscribe()
     }
 
     pub(super) async fn run(mut self) {
         loop {
             self.settle();
             self.show();
+            self.show_social();
             if self.is_over() {
                 break;
             }
@@ -227,13 +246,18 @@ impl Owner {
         let deadlines = [self.picture_until, self.sound_until, self.ending];
         let deadline = deadlines.into_iter().flatten().min();
         let deadline = deadline.unwrap_or_else(|| Instant::now() + NEVER);
-        let (mut events, mut stats, mut steps) = (None, None, None);
+        let (mut events, mut stats, mut social) = (None, None, None);
+        let (mut steps, mut rules) = (None, None);
         match &mut self.place {
             Place::Home => {}
-            Place::Joining(attempt) => steps = Some(&mut attempt.steps),
+            Place::Joining(attempt) => {
+                steps = Some(&mut attempt.steps);
+                rules = Some(&mut attempt.rules);
+            }
             Place::Room(room) => {
                 events = Some(&mut room.events);
                 stats = Some(&mut room.stats);
+                social = Some(&mut room.social);
             }
         }
         tokio::select! {
@@ -242,7 +266,9 @@ impl Owner {
             Some(news) = self.news.recv() => Input::News(news),
             event = received(events) => Input::Event(event),
             () = changed(stats) => Input::Stats,
+            () = changed(social) => Input::Social,
             () = changed(steps) => Input::Step,
+            () = changed(rules) => Input::Step,
             Ok(()) = self.devices.changed() => Input::Devices,
             Ok(()) = self.running.watching.changed() => Input::Watching,
             Some(tile) = self.running.stale.recv() => Input::Stale(tile),
@@ -266,6 +292,7 @@ impl Owner {
             Input::News(News::Call(call, report)) => self.note_report(call, report),
             Input::Event(event) => self.note_event(event),
             Input::Stats => self.note_stats(),
+            Input::Social => self.is_social_stale = true,
             Input::Step | Input::Nearby => {}
             Input::Devices => self.note_devices(),
             Input::Watching => self.note_watching(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use snug_client::{Kind, PeerState, PeerStats, Stats, TrackStats};
 use snug_protocol::{PeerId, TrackId};
 
-use crate::ipc::{MicrophoneState, Person};
+use crate::ipc::{MicrophoneState, Person, Role};
 use crate::tiles::OWN_TILE;
 
 /// The person's own id in [`Person::id`]; others have the ids that the room gave them.
@@ -143,6 +143,9 @@ impl People {
             is_in_browser: peer.is_in_browser,
             is_reconnecting: peer.state == PeerState::Reconnecting,
             is_held_back: picture.is_some_and(|track| track.paused),
+            role: Role::Member,
+            is_muted_by_host: false,
+            is_hidden_by_host: false,
         }
     }
 }
@@ -158,6 +161,9 @@ fn myself(me: &Me) -> Person {
         is_in_browser: false,
         is_reconnecting: false,
         is_held_back: false,
+        role: Role::Member,
+        is_muted_by_host: false,
+        is_hidden_by_host: false,
     }
 }
 
@@ -172,6 +178,7 @@ mod tests {
             kind,
             active,
             paused: false,
+            layer: None,
             level_dbfs: -20.0,
             received: ReceivedStats {
                 width: 640,

@@ -152,9 +152,29 @@ async fn a_room_that_was_found_is_not_verified_by_what_it_said() {
     assert!(!snapshot.looks_for_rooms && snapshot.rooms.is_empty());
     let kept = &snapshot.recent[0].link;
     assert!(link.starts_with(kept) && !kept.contains("#k="), "{kept}");
+    // Nor is passed on as proven what nobody proved. The words are there to be compared.
+    let found = room_of(&snapshot).unwrap();
+    assert!(!found.links[0].contains("#k="), "{:?}", found.links);
+    assert_eq!((&found.words, found.words.len()), (&room.words, 8));
+    guest.ask(Request::WordsMatch).await;
+    let verified = guest
+        .until("verified", |it| room_of(it).is_some_and(|it| it.is_pinned))
+        .await;
+    assert_eq!(verified.recent[0].link, link);
+    assert_eq!(
+        room_of(&verified).unwrap().links.as_slice(),
+        std::slice::from_ref(&link)
+    );
+    // From then on the key is known, wherever it is found.
+    guest.ask(Request::LeaveRoom).await;
+    guest.ask(Request::JoinFound(link.clone())).await;
+    guest
+        .until("known", |it| room_of(it).is_some_and(|it| it.is_pinned))
+        .await;
     // Another key than the one that was told is refused all the same.
     guest.ask(Request::LeaveRoom).await;
-    let other = format!("{kept}#k={}", "A".repeat(43));
+    let (place, _) = link.split_once("#k=").unwrap();
+    let other = format!("{place}#k={}", "A".repeat(43));
     guest.ask(Request::JoinFound(other)).await;
     let snapshot = guest.until("problem", |it| it.problem.is_some()).await;
     assert!(matches!(snapshot.stage, Stage::Home));
@@ -371,6 +391,7 @@ async fn choices_are_kept() {
     someone.ask(Request::SetName(" Zoë ".to_owned())).await;
     someone.ask(Request::SetMirror(false)).await;
     someone.ask(Request::SetAppearance(Appearance::Dark)).await;
+    someone.ask(Request::SetLanguage(Language::Ja)).await;
     let is_set = |it: &Snapshot| it.settings.name == "Zoë" && !it.settings.mirror;
     someone.until("settings", is_set).await;
     let folder = someone._folder.path().to_owned();
@@ -380,4 +401,5 @@ async fn choices_are_kept() {
     assert_eq!(aside, None);
     assert_eq!(kept.settings.name, "Zoë");
     assert_eq!(kept.settings.appearance, Appearance::Dark);
+    assert_eq!(kept.settings.language, Language::Ja);
 }

@@ -1,16 +1,17 @@
 // Finds the words for a problem.
 import type { Problem } from "../ipc/types";
-import { words } from "./en";
-import type { ProblemWords } from "./en/problems";
+import type { Entry, ProblemWords } from "./en/problems";
+import { words } from "./words.svelte";
 
 export type { ProblemWords } from "./en/problems";
 
-const { general, words: known } = words.problems;
+const { problems } = words;
 
 /** Says what happened and the next step; for a code without words, in the program's own. */
 export function problemWords(problem: Problem): ProblemWords {
   const { host, room, device } = problem.details;
-  const entry = known[problem.code];
+  const { general, words: known } = problems;
+  const entry = Object.hasOwn(known, problem.code) ? (known as Readonly<Record<string, Entry>>)[problem.code] : undefined;
   // A refusal without a code of its own is told best by the room that refused.
   const isTold = problem.code === "refused" && problem.message !== "";
   if (entry === undefined || isTold) return { title: problem.message, hint: problem.hint };
@@ -37,6 +38,7 @@ export function problemSentence(problem: Problem): string {
 }
 
 function generalDevice(code: string): string {
+  const { general } = problems;
   if (code.startsWith("camera")) return general.camera;
   if (code.startsWith("microphone")) return general.microphone;
   return code.startsWith("speaker") ? general.speaker : general.device;
@@ -44,6 +46,10 @@ function generalDevice(code: string): string {
 
 /** A general term that begins a sentence is written with a capital. */
 function capitalised({ title, hint }: ProblemWords): ProblemWords {
-  const begin = (text: string) => text.replace(/^the /, "The ");
+  const terms = Object.values(problems.general);
+  const begin = (text: string) => {
+    const isTerm = terms.some((term) => text.startsWith(`${term} `));
+    return isTerm ? text.slice(0, 1).toLocaleUpperCase() + text.slice(1) : text;
+  };
   return { title: begin(title), hint: begin(hint) };
 }

@@ -5,9 +5,14 @@ import type {
   Appearance,
   CameraChoice,
   Graphics,
+  Health,
+  HostAction,
+  Language,
   MicrophoneChoice,
   Problem,
+  Reaction,
   Snapshot,
+  Social,
   TileAccess,
 } from "./types";
 
@@ -25,8 +30,15 @@ export interface Backend {
   onSnapshot(callback: (snapshot: Snapshot) => void): Promise<Unlisten>;
   /** Calls back when the window is asked to close during a call. */
   onCloseAsked(callback: () => void): Promise<Unlisten>;
+  /** Asks for chat, hands and reactions as they are now. */
+  social(): Promise<Social>;
+  /** Calls back with every later change of them. */
+  onSocial(callback: (social: Social) => void): Promise<Unlisten>;
   /** Gets a way onto the tile socket; an older one is void from then on. */
   openTiles(): Promise<TileAccess>;
+
+  /** Asks how the call goes; null outside a room, or where nothing is known. */
+  health(): Promise<Health | null>;
 
   setName(name: string): Promise<void>;
   hostRoom(name: string): Promise<void>;
@@ -39,7 +51,20 @@ export interface Backend {
   cancelJoining(): Promise<void>;
   dismissProblem(): Promise<void>;
   dismissNotice(number: number): Promise<void>;
+  /** The words of the host's key were compared with what the host sees. */
+  wordsMatch(): Promise<void>;
   leaveRoom(): Promise<void>;
+  /** Asks the room for what only hosts may; the snapshot's rules show what came of it. */
+  moderate(action: HostAction): Promise<void>;
+
+  /** Says something in the chat; whether it was said shows `Social`. */
+  sayInChat(text: string): Promise<void>;
+  raiseHand(up: boolean): Promise<void>;
+  /** Takes down the hand of somebody else, where the room lets us. */
+  lowerHand(person: string): Promise<void>;
+  react(reaction: Reaction): Promise<void>;
+  /** Opens a web link outside of the window. */
+  openWebLink(link: string): Promise<void>;
 
   setCameraOn(on: boolean): Promise<void>;
   setMicrophoneOn(on: boolean): Promise<void>;
@@ -56,10 +81,13 @@ export interface Backend {
 
   setMirror(on: boolean): Promise<void>;
   setAppearance(appearance: Appearance): Promise<void>;
+  setLanguage(language: Language): Promise<void>;
   /** Takes effect at the next start. */
   setGraphics(graphics: Graphics): Promise<void>;
 
   copyLink(link: string): Promise<void>;
+  /** Shows a piece of news while another program is in front; it may not be possible. */
+  notify(title: string, body: string): Promise<void>;
   forgetRecent(link: string): Promise<void>;
   /** Closes the window although a call is under way. */
   quitConfirmed(): Promise<void>;

@@ -2,13 +2,17 @@
 // by npm `phoenix` and `membrane-webrtc-js`. What a browser cannot do is refused.
 
 import type { Backend, Unlisten } from "./backend";
+import { Awake } from "./browser/awake";
 import { Call, type Told } from "./browser/call";
+import { healthOf } from "./browser/health";
 import { InputDevice } from "./browser/input";
 import { Loudness } from "./browser/loudness";
-import { type Kept, keep, recall } from "./browser/memory";
-import { socketAt } from "./browser/place";
+import { freshKey, type Kept, keep, recall } from "./browser/memory";
+import { socketAt, wordsOf } from "./browser/place";
 import { type Input, problemOfCode, refusal } from "./browser/problems";
 import { person, Roster } from "./browser/roster";
+import { marked, NO_RULES, noticeOf, type RulesSaid, shownRules } from "./browser/rules";
+import { type Event as SnugEvent, hand, lowerHand, reaction, Talk } from "./browser/social";
 import { Sound } from "./browser/sound";
 import { VideoTiles } from "./browser/tiles";
 import type {
@@ -16,16 +20,23 @@ import type {
   Connection,
   DeviceEntry,
   Devices,
+  Language,
   MicrophoneChoice,
+  Notice,
   Person,
   Problem,
   ProblemDetails,
+  Reaction,
   Snapshot,
+  Social,
   Stage,
 } from "./types";
 
 /** Without signalling for so long, camera and microphone stop. */
 const CAPTURE_STOPS_MS = 15_000;
+
+/** The most tracks of others that statistics are told of. */
+const RECEIVED_MAX = 1024;
 
 /** Tile of one's own picture, as in the window. */
 const OWN_TILE = 0;
@@ -35,6 +46,8 @@ interface Visit {
   room: string;
   call: Call;
   roster: Roster;
+  rules: RulesSaid;
+  talk: Talk;
   sinceMs: number | null;
   connection: Connection;
   stops: ReturnType<typeof setTimeout> | undefined;
@@ -43,19 +56,28 @@ interface Visit {
 export class BrowserBackend implements Backend {
   readonly kind = "browser";
   readonly tiles: VideoTiles;
+  readonly #awake = new Awake();
   readonly #loudness = new Loudness();
   readonly #sound: Sound;
   readonly #kept: Kept;
   readonly #inputs: Record<Input, InputDevice>;
   readonly #listeners = new Set<(snapshot: Snapshot) => void>();
+  readonly #talkListeners = new Set<(social: Social) => void>();
   #revision = 0;
   #isTelling = false;
   #devices: Devices = { cameras: [], microphones: [], speakers: [] };
   #visit: Visit | null = null;
+  /** Whose each track of the present call is, and what the browser calls it. */
+  readonly #received = new Map<string, { owner: string; name: string }>();
   #problem: Problem | null = null;
+  /** The key of the page's own server in words, as that server tells it. */
+  #words: string[] = [];
+  #notice: Notice | null = null;
+  #notices = 0;
 
   constructor() {
     this.#kept = recall(window.localStorage);
+    if (this.#kept.key === "") this.#keep({ key: freshKey() });
     const { camera, microphone, camera_on, microphone_on } = this.#kept;
     this.#inputs = {
       camera: new InputDevice("camera", camera_on, camera, () => this.#inputChanged("camera")),
@@ -67,7 +89,9 @@ export class BrowserBackend implements Backend {
 
   /** Opens camera and microphone, and follows what is plugged in. */
   start(): void {
+    this.#awake.start();
     void this.#openInputs();
+    void this.#askWords();
     navigator.mediaDevices.addEventListener("devicechange", () => void this.#devicesChanged());
     const resume = () => {
       this.#loudness.resume();
@@ -85,8 +109,35 @@ export class BrowserBackend implements Backend {
     return () => void this.#listeners.delete(callback);
   };
 
+  social = async () => this.#social();
+
+  onSocial = async (callback: (social: Social) => void): Promise<Unlisten> => {
+    this.#talkListeners.add(callback);
+    return () => void this.#talkListeners.delete(callback);
+  };
+
+  sayInChat = async (text: string) => {
+    const event = this.#visit?.talk.say(text) ?? null;
+    if (event !== null) this.#saySnug(event);
+    this.#talked();
+  };
+
+  raiseHand = async (up: boolean) => this.#saySnug(hand(up));
+  lowerHand = async (person: string) => this.#saySnug(lowerHand(person));
+  react = async (what: Reaction) => this.#saySnug(reaction(what));
+  // The page opens links by itself, without being reachable from what they open.
+  openWebLink = refuse;
+
   // The browser asks by itself before it closes a page.
   onCloseAsked = async (): Promise<Unlisten> => () => undefined;
+
+  health = async () => {
+    const visit = this.#visit;
+    const report = (await visit?.call.statistics()) ?? null;
+    if (visit === null || visit.sinceMs === null || report === null) return null;
+    const ownerOf = (track: string) => [...this.#received.values()].find(({ name }) => name === track)?.owner ?? null;
+    return healthOf(report, ownerOf, (Date.now() - visit.sinceMs) / 1000);
+  };
 
   setName = async (name: string) => this.#keep({ name });
 
@@ -94,8 +145,9 @@ export class BrowserBackend implements Backend {
     if (this.#visit !== null) throw problemOfCode("in_a_room");
     this.#problem = null;
     const roster = new Roster();
-    const call = new Call(socketAt(window.location), room, this.#kept.name, this.#told());
-    this.#visit = { room, call, roster, sinceMs: null, connection: "live", stops: undefined };
+    const call = new Call(socketAt(window.location), room, this.#kept.name, this.#kept.key, this.#told());
+    const talk = new Talk();
+    this.#visit = { room, call, roster, rules: NO_RULES, talk, sinceMs: null, connection: "live", stops: undefined };
     for (const input of ["camera", "microphone"] as const) call.send(input, this.#inputs[input].track);
     this.#changed();
   };
@@ -108,7 +160,10 @@ export class BrowserBackend implements Backend {
     this.#changed();
   };
 
-  dismissNotice = async () => undefined;
+  dismissNotice = async (number: number) => {
+    if (this.#notice?.number === number) this.#notice = null;
+    this.#changed();
+  };
 
   setCameraOn = (on: boolean) => this.#turn("camera", on);
   setMicrophoneOn = (on: boolean) => this.#turn("microphone", on);
@@ -121,10 +176,17 @@ export class BrowserBackend implements Backend {
   };
 
   setMirror = refuse;
+  // Whoever wants news has allowed them; nobody is asked.
+  notify = async (title: string, body: string) => {
+    if ("Notification" in window && Notification.permission === "granted") new Notification(title, { body, tag: "snug" });
+  };
+
   copyLink = (link: string) => navigator.clipboard.writeText(link);
   setAppearance = refuse;
+  setLanguage = async (language: Language) => this.#keep({ language });
 
   // The window's own matters.
+  moderate = refuse;
   openTiles = refuse;
   hostRoom = refuse;
   pickCameraFile = refuse;
@@ -134,6 +196,7 @@ export class BrowserBackend implements Backend {
   setGraphics = refuse;
   forgetRecent = refuse;
   joinFound = refuse;
+  wordsMatch = refuse;
   lookAgain = refuse;
   quitConfirmed = refuse;
 
@@ -143,6 +206,11 @@ export class BrowserBackend implements Backend {
     await Promise.all([camera.open(), microphone.open()]);
     // Browsers name devices only once one was allowed.
     await this.#listDevices();
+  }
+
+  async #askWords(): Promise<void> {
+    this.#words = await wordsOf(window.location.origin);
+    this.#changed();
   }
 
   async #devicesChanged(): Promise<void> {
@@ -158,6 +226,7 @@ export class BrowserBackend implements Backend {
   }
 
   async #turn(input: Input, on: boolean): Promise<void> {
+    if (on && this.#visit?.rules.stopped[input]) this.#visit.call.resume(input);
     this.#keep(input === "camera" ? { camera_on: on } : { microphone_on: on });
     await this.#inputs[input].turn(on);
     await this.#listDevices();
@@ -189,18 +258,23 @@ export class BrowserBackend implements Backend {
     const fail = (make: (about: Partial<ProblemDetails>) => Problem) =>
       now(({ room }) => this.#leave(make({ host: window.location.host, room, link: room })));
     return {
-      onEntered: () => now((visit) => this.#entered(visit)),
+      onEntered: (me) => now((visit) => this.#entered(visit, me)),
+      onSnug: (payload) => {
+        if (this.#visit?.talk.handle(payload) === true) this.#talked();
+      },
       onRefused: (answer) => fail((about) => refusal(answer, about)),
       onUnanswered: () =>
         now((visit) => {
           if (visit.sinceMs === null) fail((about) => problemOfCode("no_answer", about));
         }),
       onLost: () => now((visit) => this.#lost(visit)),
-      onPutOut: () => fail((about) => problemOfCode("put_out", about)),
+      onPutOut: (why) => fail((about) => problemOfCode(why ?? "put_out", about)),
+      onRules: (rules) => now((visit) => this.#rule(visit, rules)),
       onPerson: (id, metadata) => now(({ roster }) => roster.addPerson(id, metadata)),
       onPersonGone: (id) => now(({ roster }) => roster.removePerson(id)),
       onTrack: (id, owner, metadata, track) =>
         now(({ roster }) => {
+          if (track !== null && this.#received.size < RECEIVED_MAX) this.#received.set(id, { owner, name: track.id });
           const known = roster.setTrack(id, owner, metadata, kindOf(track));
           if (track === null) return;
           if (known.kind === "video") this.tiles.set(known.tile, track);
@@ -208,6 +282,7 @@ export class BrowserBackend implements Backend {
         }),
       onTrackGone: (id) =>
         now(({ roster }) => {
+          this.#received.delete(id);
           const known = roster.removeTrack(id);
           if (known !== null) this.tiles.set(known.tile, null);
           this.#sound.stop(id);
@@ -215,14 +290,29 @@ export class BrowserBackend implements Backend {
     };
   }
 
-  #entered(visit: Visit): void {
+  #entered(visit: Visit, me: string): void {
+    for (const event of visit.talk.enter(me)) visit.call.saySnug(event);
     this.#sound.stopAll();
     visit.roster = new Roster();
+    this.#received.clear();
     visit.sinceMs ??= Date.now();
     visit.connection = "live";
+    this.#awake.want(true);
     clearTimeout(visit.stops);
     visit.stops = undefined;
     this.#hold(false);
+  }
+
+  /** What a host stopped is off here too; only the person's own word turns it on again. */
+  #rule(visit: Visit, rules: RulesSaid): void {
+    const before = visit.rules;
+    visit.rules = rules;
+    for (const input of ["camera", "microphone"] as const) {
+      if (!rules.stopped[input] || before.stopped[input]) continue;
+      this.#notices += 1;
+      this.#notice = noticeOf(input, this.#notices);
+      void this.#turn(input, false);
+    }
   }
 
   #lost(visit: Visit): void {
@@ -246,6 +336,7 @@ export class BrowserBackend implements Backend {
     if (visit === null) return;
     clearTimeout(visit.stops);
     this.#visit = null;
+    this.#awake.want(false);
     visit.call.end();
     this.#sound.stopAll();
     this.#hold(false);
@@ -257,6 +348,19 @@ export class BrowserBackend implements Backend {
     Object.assign(this.#kept, change);
     keep(window.localStorage, this.#kept);
     this.#changed();
+  }
+
+  #saySnug(event: SnugEvent): void {
+    this.#visit?.call.saySnug(event);
+  }
+
+  #talked(): void {
+    const social = this.#social();
+    for (const listener of this.#talkListeners) listener(social);
+  }
+
+  #social(): Social {
+    return (this.#visit?.talk ?? new Talk()).shown();
   }
 
   /** Tells what is new, once for all that changes together. */
@@ -272,7 +376,7 @@ export class BrowserBackend implements Backend {
   }
 
   #snapshot(): Snapshot {
-    const { name, camera, microphone, speaker, camera_on, microphone_on } = this.#kept;
+    const { name, camera, microphone, speaker, camera_on, microphone_on, language } = this.#kept;
     const running = { is_on: true, is_running: true, name: null, problem: null };
     return {
       revision: this.#revision + 1,
@@ -293,13 +397,14 @@ export class BrowserBackend implements Backend {
         microphone_on,
         mirror: true,
         appearance: "system",
+        language,
         graphics: "auto",
       },
       recent: [],
       rooms: [],
       looks_for_rooms: false,
       problem: this.#problem,
-      notice: null,
+      notice: this.#notice,
     };
   }
 
@@ -307,11 +412,18 @@ export class BrowserBackend implements Backend {
     if (this.#visit === null) return { kind: "home" };
     const { room, roster, sinceMs, connection } = this.#visit;
     const { host, origin, pathname, hash } = window.location;
-    if (sinceMs === null) return { kind: "joining", room, host, step: "entering" };
+    const { rules } = this.#visit;
+    if (sinceMs === null) {
+      const { is_waiting, decides } = rules;
+      return { kind: "joining", room, host, step: "entering", is_waiting, decides };
+    }
     const people = [...roster.people(), this.#myself()];
     // The key that a link brought along is passed on: Snug checks it, where a browser cannot.
     const links = [`${origin}${pathname}${hash}`];
-    return { kind: "room", name: room, host, links, since_ms: sinceMs, connection, is_pinned: false, people };
+    const words = this.#words;
+    const shared = { links, words, is_pinned: false, rules: shownRules(rules) };
+    const marks = people.map((it) => marked(it, rules));
+    return { kind: "room", name: room, host, since_ms: sinceMs, connection, ...shared, people: marks };
   }
 
   #myself(): Person {

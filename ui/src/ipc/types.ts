@@ -56,7 +56,15 @@ host: string | null,
 /**
  * The step that is under way.
  */
-step: JoinStep, };
+step: JoinStep, 
+/**
+ * We are there, and wait until somebody lets us in.
+ */
+is_waiting: boolean, 
+/**
+ * Who may let us in, where that is known.
+ */
+decides: string | null, };
 
 export type JoinStep = "reaching_host" | "agreeing_keys" | "entering";
 
@@ -82,9 +90,18 @@ since_ms: number,
  */
 connection: Connection, 
 /**
- * Whether the host's key was compared with a link ("verified") or only remembered.
+ * Whether the host's key is verified: a link carried it, or its words were compared.
  */
 is_pinned: boolean, 
+/**
+ * The host's key in eight words, to compare with what the host sees; none where a certificate
+ * authority vouches for the host instead.
+ */
+words: Array<string>, 
+/**
+ * Roles and rules.
+ */
+rules: Rules, 
 /**
  * Everybody, in the order in which they came; the person themselves is among them.
  */
@@ -129,7 +146,125 @@ is_reconnecting: boolean,
  * Their camera is on, but the network carries no more than sound: ours from the room, or,
  * for the person themselves, ours to it.
  */
-is_held_back: boolean, };
+is_held_back: boolean, 
+/**
+ * What they may do.
+ */
+role: Role, 
+/**
+ * A host stopped what they say.
+ */
+is_muted_by_host: boolean, 
+/**
+ * A host stopped what they show.
+ */
+is_hidden_by_host: boolean, };
+
+export type Rules = { 
+/**
+ * What they may do themselves.
+ */
+role: Role, 
+/**
+ * Newcomers are refused.
+ */
+is_locked: boolean, 
+/**
+ * Newcomers wait until they are let in.
+ */
+has_lobby: boolean, 
+/**
+ * Who waits, the longest first; empty for members. At most 16.
+ */
+waiting: Array<Knock>, 
+/**
+ * Who was removed, the last one last; empty for members. At most 256.
+ */
+removed: Array<Barred>, 
+/**
+ * A host stopped the person's microphone: turning it on again is their own word to go on.
+ */
+is_muted_by_host: boolean, 
+/**
+ * The same of their camera.
+ */
+is_hidden_by_host: boolean, };
+
+export type Role = "member" | "co_host" | "host";
+
+export type Knock = { 
+/**
+ * Names them in [`HostAction`].
+ */
+id: string, 
+/**
+ * Their name, perhaps empty.
+ */
+name: string, 
+/**
+ * They came by a browser.
+ */
+is_in_browser: boolean, };
+
+export type Barred = { 
+/**
+ * Names them in [`HostAction`].
+ */
+bar: number, 
+/**
+ * Their name, perhaps empty.
+ */
+name: string, };
+
+export type HostAction = { "kind": "mute", 
+/**
+ * Whom.
+ */
+person: string, 
+/**
+ * Whether it stops.
+ */
+on: boolean, } | { "kind": "stop_video", 
+/**
+ * Whom.
+ */
+person: string, 
+/**
+ * Whether it stops.
+ */
+on: boolean, } | { "kind": "remove", 
+/**
+ * Whom.
+ */
+person: string, } | { "kind": "readmit", 
+/**
+ * Whom.
+ */
+bar: number, } | { "kind": "co_host", 
+/**
+ * Whom.
+ */
+person: string, 
+/**
+ * Whether they are one.
+ */
+on: boolean, } | { "kind": "admit", 
+/**
+ * Whom.
+ */
+person: string, } | { "kind": "deny", 
+/**
+ * Whom.
+ */
+person: string, } | { "kind": "lock", 
+/**
+ * Whether they are refused.
+ */
+on: boolean, } | { "kind": "lobby", 
+/**
+ * Whether they wait.
+ */
+on: boolean, } | { "kind": "end_for_all" };
 
 export type MicrophoneState = "live" | "muted" | "absent";
 
@@ -231,7 +366,11 @@ people: number,
 /**
  * Not everybody who comes is let in at once.
  */
-is_locked: boolean, };
+is_locked: boolean, 
+/**
+ * The key that is told with it was verified before; joining takes no other.
+ */
+is_verified: boolean, };
 
 export type Problem = { 
 /**
@@ -336,6 +475,154 @@ me: number | null,
  */
 people: Record<string, number>, };
 
+export type Health = { 
+/**
+ * Seconds since coming in.
+ */
+elapsed_s: number, 
+/**
+ * From this computer to the host and back, in milliseconds, once known.
+ */
+round_trip_ms: number | null, 
+/**
+ * Share of our packets that the host did not get lately, 0 to 1; nothing where nobody counts.
+ */
+uplink_loss: number | null, 
+/**
+ * What this computer sends.
+ */
+sent: Sent, 
+/**
+ * What comes from the others, by [`Person::id`](super::Person::id).
+ */
+people: Record<string, Received>, };
+
+export type Sent = { 
+/**
+ * Payload bytes.
+ */
+bytes: number, 
+/**
+ * Pictures, of the largest size that is sent.
+ */
+frames: number, };
+
+export type Received = { 
+/**
+ * Payload bytes of sound and picture.
+ */
+bytes: number, 
+/**
+ * Packets that came.
+ */
+packets: number, 
+/**
+ * Packets that never came.
+ */
+lost: number, 
+/**
+ * How unevenly packets come, in milliseconds.
+ */
+jitter_ms: number, 
+/**
+ * The picture, while there is one.
+ */
+picture: PictureHealth | null, };
+
+export type PictureHealth = { 
+/**
+ * Width in pixels; 0 until known.
+ */
+width: number, 
+/**
+ * Height in pixels; 0 until known.
+ */
+height: number, 
+/**
+ * Pictures put together.
+ */
+frames: number, 
+/**
+ * Which of three sizes comes, 1 for the least, where there are several.
+ */
+layer: number | null, };
+
+export type Social = { 
+/**
+ * The room has all this: one on a server that is not Snug does not.
+ */
+is_there: boolean, 
+/**
+ * What was said, oldest first; at most 500 messages.
+ */
+messages: Array<ChatMessage>, 
+/**
+ * What could not be said last.
+ */
+refused: ChatRefused | null, 
+/**
+ * Whose hands are up, by [`crate::ipc::Person::id`], the first raised first.
+ */
+hands: Array<string>, 
+/**
+ * The latest reactions, oldest first; at most 32. Each is shown for a moment, once.
+ */
+reactions: Array<Reacted>, };
+
+export type ChatMessage = { 
+/**
+ * Counts the messages of a room, from 1.
+ */
+id: number, 
+/**
+ * Who said it, by [`crate::ipc::Person::id`]; they may be gone.
+ */
+person: string, 
+/**
+ * What they were called then; perhaps nothing.
+ */
+name: string, 
+/**
+ * When, in milliseconds since the Unix epoch.
+ */
+at_ms: number, 
+/**
+ * The words: plain text, never anything else; lines are parted by `\n`.
+ */
+text: string, };
+
+export type ChatRefused = { 
+/**
+ * Tells one refusal from the next.
+ */
+number: number, 
+/**
+ * Why.
+ */
+reason: ChatRefusedFor, 
+/**
+ * What.
+ */
+text: string, };
+
+export type ChatRefusedFor = "empty" | "too_long" | "too_fast";
+
+export type Reacted = { 
+/**
+ * Counts reactions.
+ */
+number: number, 
+/**
+ * Who, by [`crate::ipc::Person::id`].
+ */
+person: string, 
+/**
+ * What.
+ */
+reaction: Reaction, };
+
+export type Reaction = "yes" | "no" | "heart" | "laugh" | "cheer";
+
 export type Settings = { 
 /**
  * What the others call the person; empty until they say it.
@@ -370,6 +657,10 @@ mirror: boolean,
  */
 appearance: Appearance, 
 /**
+ * What the page speaks.
+ */
+language: Language, 
+/**
  * Whether the window may use the graphics processor. Takes effect at the next start.
  */
 graphics: Graphics, };
@@ -379,5 +670,7 @@ export type CameraChoice = { "kind": "default" } | { "kind": "device", "value": 
 export type MicrophoneChoice = { "kind": "default" } | { "kind": "device", "value": string } | { "kind": "test_tone" } | { "kind": "file", "value": string };
 
 export type Appearance = "system" | "light" | "dark";
+
+export type Language = "system" | "en" | "de" | "fr" | "es" | "ja";
 
 export type Graphics = "auto" | "off" | "on";

@@ -1,10 +1,8 @@
 // Which tile stands where, and who is swapped into the first page because they speak.
 //
 // Places are kept as long as possible: a face that jumps about is worse than one that is missing.
-// One's own tile is the last of the first page.
+// One's own tile is the last of the first page. How many make a page is the caller's to say.
 
-/** Tiles on one page: what a machine without a graphics processor paints at 25 pictures a second. */
-export const PAGE_SIZE = 9;
 /** At most one swap in this time. */
 export const SWAP_EVERY_MS = 3000;
 
@@ -20,7 +18,7 @@ export interface Order {
 export const NO_ORDER: Order = { others: [], heard: new Map(), swappedAt: null };
 
 /** Takes in who is there (as they came, without oneself) and who speaks now. */
-export function reorder(order: Order, others: readonly string[], speaking: ReadonlySet<string>, now: number): Order {
+export function reorder(order: Order, others: readonly string[], speaking: ReadonlySet<string>, now: number, size: number): Order {
   const present = new Set(others);
   const stayed = order.others.filter((id) => present.has(id));
   const known = new Set(stayed);
@@ -29,23 +27,23 @@ export function reorder(order: Order, others: readonly string[], speaking: Reado
   for (const id of speaking) {
     if (present.has(id)) heard.set(id, now);
   }
-  const swapped = maySwap(order, now) ? swapIn(all, speaking, heard) : null;
+  const swapped = maySwap(order, now) ? swapIn(all, speaking, heard, othersOnFirstPage(true, size)) : null;
   return { others: swapped ?? all, heard, swappedAt: swapped ? now : order.swappedAt };
 }
 
 /** Says when a speaker whom the last swap keeps waiting may be swapped in; null when nobody waits. */
-export function swapDue(order: Order, speaking: ReadonlySet<string>): number | null {
+export function swapDue(order: Order, speaking: ReadonlySet<string>, size: number): number | null {
   if (order.swappedAt === null) return null;
-  const later = order.others.slice(othersOnFirstPage(true));
+  const later = order.others.slice(othersOnFirstPage(true, size));
   return later.some((id) => speaking.has(id)) ? order.swappedAt + SWAP_EVERY_MS : null;
 }
 
-/** Lays the order out in pages; `me` closes the first one. */
-export function pagesOf(order: Order, me: string | null): string[][] {
-  const first = order.others.slice(0, othersOnFirstPage(me !== null));
+/** Lays the order out in pages of so many tiles; `me` closes the first one. */
+export function pagesOf(order: Order, me: string | null, size: number): string[][] {
+  const first = order.others.slice(0, othersOnFirstPage(me !== null, size));
   const rest = order.others.slice(first.length);
   const pages = [me === null ? first : [...first, me]];
-  for (let at = 0; at < rest.length; at += PAGE_SIZE) pages.push(rest.slice(at, at + PAGE_SIZE));
+  for (let at = 0; at < rest.length; at += size) pages.push(rest.slice(at, at + size));
   return pages;
 }
 
@@ -53,8 +51,8 @@ function maySwap(order: Order, now: number): boolean {
   return order.swappedAt === null || now - order.swappedAt >= SWAP_EVERY_MS;
 }
 
-function othersOnFirstPage(withMe: boolean): number {
-  return PAGE_SIZE - (withMe ? 1 : 0);
+function othersOnFirstPage(withMe: boolean, size: number): number {
+  return Math.max(0, size - (withMe ? 1 : 0));
 }
 
 /** Gives the first speaker of a later page the place of whoever was silent longest; null when nobody needs one. */
@@ -62,8 +60,8 @@ function swapIn(
   all: readonly string[],
   speaking: ReadonlySet<string>,
   heard: ReadonlyMap<string, number>,
+  room: number,
 ): string[] | null {
-  const room = othersOnFirstPage(true);
   const from = all.findIndex((id, at) => at >= room && speaking.has(id));
   if (from < 0) return null;
   let to = -1;

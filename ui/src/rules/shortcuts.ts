@@ -1,6 +1,6 @@
 // Which key does what in a room, and when a key is none of ours.
 
-export type Shortcut = "microphone" | "camera" | "people" | "shortcuts" | "escape" | "talk";
+export type Shortcut = "microphone" | "camera" | "people" | "chat" | "hand" | "layout" | "shortcuts" | "escape" | "talk";
 
 /** What of a keyboard event decides. */
 export interface Key {
@@ -19,7 +19,15 @@ export interface KeyTarget {
   takesSpace: boolean;
 }
 
-const LETTERS: Readonly<Record<string, Shortcut>> = { m: "microphone", v: "camera", p: "people", "?": "shortcuts" };
+const LETTERS: Readonly<Record<string, Shortcut>> = {
+  m: "microphone",
+  v: "camera",
+  p: "people",
+  c: "chat",
+  h: "hand",
+  l: "layout",
+  "?": "shortcuts",
+};
 
 /** Names the shortcut that a pressed key is; null when it is typing, a system key, or nothing. */
 export function shortcutOf(key: Key, target: KeyTarget): Shortcut | null {

@@ -6,14 +6,18 @@ import { type Backend, problemOf, type Unlisten } from "../ipc/backend";
 import type { Snapshot } from "../ipc/types";
 import type { Tiles } from "../tiles/tiles";
 import { LevelsStore } from "./levels.svelte";
+import { Places } from "./places.svelte";
 import { SnapshotStore } from "./snapshot.svelte";
+import { NO_SOCIAL, SocialStore } from "./social.svelte";
 import { UiState } from "./ui.svelte";
 
 export class App {
   readonly backend: Backend;
   readonly store = new SnapshotStore();
   readonly levels = new LevelsStore();
+  readonly social = new SocialStore();
   readonly ui = new UiState();
+  readonly places = new Places();
   readonly tiles: Tiles;
 
   constructor(backend: Backend, tiles: Tiles) {
@@ -39,8 +43,10 @@ export class App {
     const ends = await Promise.all([
       this.backend.onSnapshot((snapshot) => this.#accept(snapshot)),
       this.backend.onCloseAsked(() => this.ui.askToClose()),
+      this.backend.onSocial((social) => this.social.accept(social)),
     ]);
     this.#accept(await this.backend.snapshot());
+    this.social.accept(await this.backend.social());
     return () => {
       for (const end of ends) end();
       this.tiles.close();
@@ -55,7 +61,10 @@ export class App {
 
   #accept(snapshot: Snapshot): void {
     this.store.accept(snapshot);
-    if (this.store.current?.stage.kind !== "room") this.ui.leaveRoom();
+    if (this.store.current?.stage.kind === "room") return;
+    this.ui.leaveRoom();
+    this.places.leave();
+    this.social.accept(NO_SOCIAL);
   }
 }
 

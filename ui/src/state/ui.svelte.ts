@@ -2,7 +2,7 @@
 
 import type { Problem } from "../ipc/types";
 
-export type Drawer = "people";
+export type Drawer = "people" | "health" | "chat";
 export type Sheet = "invite" | "leave" | "shortcuts";
 
 /** What gives the focus back itself; a sheet's dialog does so without us. */
@@ -14,6 +14,7 @@ export class UiState {
   #isClosing = $state(false);
   #isSettingsOpen = $state(false);
   #refusal = $state.raw<Problem | null>(null);
+  #isLinkWanted = $state(false);
   #returns = new Map<Panel, HTMLElement>();
 
   get drawer(): Drawer | null {
@@ -40,14 +41,16 @@ export class UiState {
   }
 
   openDrawer(drawer: Drawer): void {
-    this.#remember("drawer");
+    // From one drawer to the other the way back stays the same.
+    if (this.#drawer === null) this.#remember("drawer");
     this.#drawer = drawer;
   }
 
   closeDrawer(): void {
-    if (this.#drawer === null) return;
+    const drawer = this.#drawer;
+    if (drawer === null) return;
     this.#drawer = null;
-    this.#giveBack("drawer");
+    this.#giveBack("drawer", drawer);
   }
 
   toggleDrawer(drawer: Drawer): void {
@@ -102,6 +105,20 @@ export class UiState {
     this.#returns.delete("drawer");
   }
 
+  /** A new link is the next step: Home begins with the field for it. */
+  get isLinkWanted(): boolean {
+    return this.#isLinkWanted;
+  }
+
+  wantLink(): void {
+    this.#isLinkWanted = true;
+  }
+
+  /** The field for a link has the focus. */
+  linkOffered(): void {
+    this.#isLinkWanted = false;
+  }
+
   refuse(problem: Problem | null): void {
     this.#refusal = problem;
   }
@@ -112,11 +129,11 @@ export class UiState {
   }
 
   /** Gives the focus back, once the panel has left the page, to where it was, else to the button that opens it. */
-  #giveBack(panel: Panel): void {
+  #giveBack(panel: Panel, opens: string = panel): void {
     const before = this.#returns.get(panel);
     this.#returns.delete(panel);
     requestAnimationFrame(() => {
-      const target = before?.isConnected ? before : document.querySelector(`[data-opens="${panel}"]`);
+      const target = before?.isConnected ? before : document.querySelector(`[data-opens="${opens}"]`);
       if (target instanceof HTMLElement) target.focus();
     });
   }

@@ -5,6 +5,7 @@
 // for a new way in, ever more slowly.
 
 import type { Levels, Watching } from "../ipc/types";
+import type { Work } from "../rules/page_size";
 import type { Environment, Socket } from "./environment";
 import { parseFrame } from "./frame";
 import { TileStream, type View } from "./stream";
@@ -30,6 +31,8 @@ export class TileClient implements Tiles {
   readonly #dirty = new Set<TileStream>();
   readonly #listeners = new Set<(levels: Levels) => void>();
   #levelsWanted = 0;
+  #paintMs = 0;
+  #workSince: number;
   #socket: Socket | null = null;
   #isOpen = false;
   #isConnecting = false;
@@ -43,6 +46,7 @@ export class TileClient implements Tiles {
 
   constructor(environment: Environment) {
     this.#environment = environment;
+    this.#workSince = environment.clock();
     this.#endVisibility = environment.onVisibility(() => this.#visibilityChanged());
   }
 
@@ -90,6 +94,20 @@ export class TileClient implements Tiles {
       this.#levelsWanted -= 1;
       this.#changed();
     };
+  }
+
+  takeWork(): Work {
+    const now = this.#environment.clock();
+    const work = { came: 0, painted: 0, paintMs: this.#paintMs, lastedMs: now - this.#workSince, tiles: this.#streams.size };
+    for (const stream of this.#streams.values()) {
+      work.came += stream.came;
+      work.painted += stream.painted;
+      stream.came = 0;
+      stream.painted = 0;
+    }
+    this.#paintMs = 0;
+    this.#workSince = now;
+    return work;
   }
 
   /** Ends for good. */
@@ -239,7 +257,9 @@ export class TileClient implements Tiles {
     this.#environment.beforePaint(() => {
       const streams = [...this.#dirty];
       this.#dirty.clear();
+      const begun = this.#environment.clock();
       for (const each of streams) each.paint();
+      this.#paintMs += this.#environment.clock() - begun;
     });
   }
 }

@@ -39,6 +39,8 @@ export interface Environment {
   makePicture(i420: Uint8Array<ArrayBuffer>, width: number, height: number, timestampUs: number): Picture;
   /** Calls back before the next painting of the window. */
   beforePaint(callback: () => void): void;
+  /** Milliseconds since some moment; never goes back. */
+  clock(): number;
   after(milliseconds: number, callback: () => void): () => void;
   isHidden(): boolean;
   onVisibility(callback: () => void): () => void;
@@ -62,6 +64,7 @@ export function browserEnvironment(access: () => Promise<TileAccess>): Environme
     decodesVp8,
     makeDecoder,
     makePicture,
+    clock: () => performance.now(),
     beforePaint: (callback) => requestAnimationFrame(callback),
     after: (milliseconds, callback) => {
       const timer = setTimeout(callback, milliseconds);

@@ -38,6 +38,9 @@ export interface StreamNeeds {
 
 export class TileStream {
   readonly views = new Set<View>();
+  /** Pictures that came since the owner last looked, and those of them that were painted. */
+  came = 0;
+  painted = 0;
   /** Pictures come raw: the page cannot decode this one. */
   raw: boolean;
   readonly #environment: Environment;
@@ -63,6 +66,7 @@ export class TileStream {
   }
 
   take(frame: Exclude<TileFrame, { kind: "levels" }>): void {
+    this.came += 1;
     if (frame.kind === "vp8") this.#decode(frame.payload, frame.timestampUs, frame.isKeyframe);
     else this.#show(this.#environment.makePicture(frame.payload, frame.width, frame.height, frame.timestampUs));
   }
@@ -72,6 +76,7 @@ export class TileStream {
     const picture = this.#newest;
     if (picture === null) return;
     this.#newest = null;
+    this.painted += 1;
     for (const view of this.views) drawInto(view, picture);
     picture.close();
   }

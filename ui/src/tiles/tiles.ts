@@ -1,6 +1,7 @@
 // Where pictures come from, and loudness: the tile socket of the window, or the browser's own media.
 
 import type { Levels } from "../ipc/types";
+import type { Work } from "../rules/page_size";
 
 /** What shows a tile on the page. */
 export interface Shown {
@@ -26,6 +27,8 @@ export interface Tiles {
   onLevels(callback: (levels: Levels) => void): () => void;
   /** Asks for loudness until the answer is called. */
   wantLevels(): () => void;
+  /** Takes what painting came to since it was asked last; null where the browser paints by itself. */
+  takeWork(): Work | null;
   /** Ends for good. */
   close(): void;
 }

@@ -17,6 +17,7 @@ export const blank: Snapshot = {
     microphone_on: true,
     mirror: true,
     appearance: "system",
+    language: "system",
     graphics: "auto",
   },
   recent: [],

@@ -27,7 +27,7 @@ function room(snapshot: Snapshot, speakers: readonly string[] = [], then: (app: 
   return (target) => {
     const people = Object.fromEntries(speakers.map((id) => [id, -20]));
     const app = appThatShows(snapshot, { me: -28, people }, [5]);
-    mount(PageRoot, { target, props: { app, onappearance: () => undefined } });
+    mount(PageRoot, { target, props: { app, onappearance: () => undefined, onlanguage: () => undefined } });
     setTimeout(() => then(app), 300);
   };
 }
@@ -47,6 +47,24 @@ export const roomStates: Record<string, Show> = {
     ["p1"],
   ),
   "room-crowd": room(crowd, ["p4", "p15"]),
+  "room-speaker": room(six, ["p2"], (app) => app.places.arrange("speaker")),
+  "room-pinned": room(crowd, ["p4"], (app) => app.places.pin("p3")),
+  "room-health": room(six, ["p2"], (app) => {
+    let seconds = 10;
+    Object.assign(app.backend, {
+      health: async () => {
+        seconds += 1;
+        const came = { bytes: 50_000 * seconds, packets: 110 * seconds, lost: 0, jitter_ms: 2 };
+        const picture = { width: 640, height: 360, frames: 25 * seconds, layer: 2 };
+        const people = Object.fromEntries(
+          ["p1", "p2", "p3", "p4", "p5"].map((id, at) => [id, { ...came, lost: at === 1 ? 10 * seconds : 0, picture: at === 3 ? null : picture }]),
+        );
+        const sent = { bytes: 250_000 * seconds, frames: 25 * seconds };
+        return { elapsed_s: seconds, round_trip_ms: 84, uplink_loss: 0, sent, people };
+      },
+    });
+    app.ui.openDrawer("health");
+  }),
   "room-people": room(four, ["p1"], (app) => app.ui.openDrawer("people")),
   "room-reconnecting": room(withMe(reconnecting, { microphone: { is_on: false } })),
   "room-stopped": room(

@@ -15,7 +15,7 @@ export type Show = (target: HTMLElement) => void;
 /** Shows the whole page as it is with `snapshot`; `then` goes on from there as a person would. */
 export function page(snapshot: Snapshot, then: () => void = () => undefined): Show {
   return (target) => {
-    mount(PageRoot, { target, props: { app: appThatShows(snapshot), onappearance: () => undefined } });
+    mount(PageRoot, { target, props: { app: appThatShows(snapshot), onappearance: () => undefined, onlanguage: () => undefined } });
     setTimeout(then, 300);
   };
 }
@@ -40,7 +40,7 @@ const LONG = "Wolfeschlegelsteinhausenbergerdorff-Zeus";
 const withRecent = { ...atHome, recent };
 const joining = (step: "reaching_host" | "agreeing_keys" | "entering", host: string | null): Snapshot => ({
   ...atHome,
-  stage: { kind: "joining", room: "Harbour crew", host, step },
+  stage: { kind: "joining", room: "Harbour crew", host, step, is_waiting: false, decides: null },
 });
 const failed = (code: string): Snapshot => ({
   ...atHome,
@@ -84,7 +84,7 @@ export const states: Record<string, Show> = {
   opening: page(joining("entering", null)),
   "join-no-answer": page(failed("no_answer")),
   "join-changed-key": page(failed("changed_key")),
-  "joining-long": page({ ...atHome, stage: { kind: "joining", room: `${LONG} ${LONG}`, host: `${LONG}.example:7684`, step: "reaching_host" } }),
+  "joining-long": page({ ...atHome, stage: { kind: "joining", room: `${LONG} ${LONG}`, host: `${LONG}.example:7684`, step: "reaching_host", is_waiting: false, decides: null } }),
   settings: page(atHome, () => press("settings-button")),
   "settings-bare": page(bare, () => press("settings-button")),
   "settings-appearance": page(atHome, () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "svelte/compiler";
 import { describe, expect, test } from "vitest";
 
-import { words } from "../../src/i18n/en";
+import { english as words } from "../../src/i18n/en";
 
 const root = join(import.meta.dirname, "../../src");
 const views = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".svelte"));

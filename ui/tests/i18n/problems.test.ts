@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
-import { words } from "../../src/i18n/en";
+import { english as words } from "../../src/i18n/en";
 import { deviceWords, problemSentence, problemWords } from "../../src/i18n/problems";
 import { problem } from "../fixtures";
 
@@ -44,7 +44,7 @@ describe("codes of the program", () => {
   });
 
   test.each([...client, ...media, ...reasons])("%s has words", (code) => {
-    expect(words.problems.words[code]).toBeDefined();
+    expect(words.problems.words).toHaveProperty([code]);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   crowd,
   four,
   inRoom,
-  LINKS,
+  LINKS, WORDS,
   mara,
   myself,
   nothingPluggedIn,
@@ -22,6 +22,8 @@ import {
   tomas,
   withMe,
 } from "../fixtures/room";
+import { browserForm } from "../../src/rules/link";
+import { qrCode } from "../../src/rules/qr";
 import { resizeWindow, showRoom, startApp } from "./show";
 
 beforeEach(() => {
@@ -399,6 +401,27 @@ describe("inviting", () => {
     expect(sheet.getByRole("button", { name: "Copied" })).toBeTruthy();
   });
 
+  test("shows the address as a code for phones, and the words that the host sees", async () => {
+    await showRoom(four);
+    await fireEvent.click(screen.getByTestId("invite-button"));
+    const sheet = within(screen.getByTestId("invite-sheet"));
+    const code = sheet.getByRole("img", { name: "Link to this room as a QR code" });
+    expect(code.querySelector("path")?.getAttribute("d")).toBe(qrCode(browserForm(LINKS[0] ?? "") ?? "")?.path);
+    expect(sheet.getByTestId("words").textContent).toBe(WORDS.join(" "));
+    expect(sheet.queryByTestId("words-match")).toBeNull();
+  });
+
+  test("a guest compares the words, and nobody is asked again once they match", async () => {
+    const { backend, say } = await showRoom(inRoom([mara, myself()], { host: "10.0.0.4:7684", is_pinned: false }));
+    await fireEvent.click(screen.getByTestId("encryption"));
+    expect(screen.getByText(/^Not verified:/)).toBeTruthy();
+    await fireEvent.click(screen.getByTestId("words-match"));
+    expect(backend.requests).toEqual([["wordsMatch"]]);
+    await say({ stage: inRoom([mara, myself()], { host: "10.0.0.4:7684", is_pinned: true }).stage });
+    expect(screen.getByText(/^Verified:/)).toBeTruthy();
+    expect(screen.queryByTestId("words-match")).toBeNull();
+  });
+
   test("alone, the link is one press away; later the words are others", async () => {
     const { backend, say } = await showRoom(alone);
     expect(screen.getByText("You are the first one here.")).toBeTruthy();
@@ -445,7 +468,7 @@ describe("the connection", () => {
     expect(button.textContent).toContain("Encrypted to the host");
     await fireEvent.click(button);
     expect(screen.getByText(/passes them on and could see them/)).toBeTruthy();
-    expect(screen.getByText("The host's key matched the link.")).toBeTruthy();
+    expect(screen.getByText(/^Verified:/)).toBeTruthy();
     await press("Escape", button);
     expect(screen.queryByText(/passes them on/)).toBeNull();
   });

@@ -83,7 +83,7 @@ describe("UiState", () => {
   });
 
   test("the focus returns to where it was", async () => {
-    document.body.innerHTML = '<button id="a"></button><button id="b" data-opens="drawer"></button>';
+    document.body.innerHTML = '<button id="a"></button><button id="b" data-opens="people"></button>';
     const ui = new UiState();
     document.getElementById("a")?.focus();
     ui.openDrawer("people");
@@ -94,7 +94,7 @@ describe("UiState", () => {
   });
 
   test("or to the button that opens the panel, when where it was is gone", async () => {
-    document.body.innerHTML = '<button id="a"></button><button id="b" data-opens="drawer"></button>';
+    document.body.innerHTML = '<button id="a"></button><button id="b" data-opens="people"></button>';
     const ui = new UiState();
     document.getElementById("a")?.focus();
     ui.openDrawer("people");

@@ -289,6 +289,17 @@ describe("painting", () => {
     expect(onPicture.mock.calls).toEqual([[320, 180], [90, 160]]);
   });
 
+  test("is counted, with what came too fast to be painted, until somebody asks", async () => {
+    environment.hasVp8 = false;
+    await showFive();
+    client.takeWork();
+    for (let count = 0; count < 3; count += 1) environment.socket.receive(i420Message(5, 16, 8));
+    environment.paint();
+    await environment.pass(500);
+    expect(client.takeWork()).toEqual({ came: 3, painted: 1, paintMs: 0, lastedMs: 500, tiles: 1 });
+    expect(client.takeWork()).toMatchObject({ came: 0, painted: 0, lastedMs: 0 });
+  });
+
   test("all tiles are painted in one turn", async () => {
     client.show(1, fakeCanvas(), 360);
     client.show(2, fakeCanvas(), 360);

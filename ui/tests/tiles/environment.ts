@@ -128,6 +128,8 @@ export class FakeEnvironment implements Environment {
 
   beforePaint = (callback: () => void) => void this.#paints.push(callback);
 
+  clock = () => this.now;
+
   after = (milliseconds: number, callback: () => void) => {
     const timer = { at: this.now + milliseconds, callback };
     this.#timers.push(timer);

@@ -1,6 +1,6 @@
 import { cleanup, fireEvent, render, screen } from "@testing-library/svelte";
 import { tick } from "svelte";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import GuestApp from "../../src/GuestApp.svelte";
 import type { Snapshot } from "../../src/ipc/types";
@@ -21,6 +21,7 @@ const tiles: Tiles = {
   show: () => ({ resize: () => undefined, close: () => undefined }),
   onLevels: () => () => undefined,
   wantLevels: () => () => undefined,
+  takeWork: () => null,
   close: () => undefined,
 };
 
@@ -30,9 +31,10 @@ async function showGuest(snapshot: Snapshot, room: string | null = "Harbour crew
   const backend = memoryBackend(snapshot);
   Object.assign(backend, { kind: "browser" });
   const address = { now: room, room: () => address.now, go: (to: string | null) => void (address.now = to) };
-  render(GuestApp, { app: new App(backend, tiles), address, host: "10.0.0.1:7684" });
+  const onlanguage = vi.fn();
+  render(GuestApp, { app: new App(backend, tiles), address, host: "10.0.0.1:7684", onlanguage });
   await said();
-  return { backend, address };
+  return { backend, address, onlanguage };
 }
 
 const joinButton = () => byId<HTMLButtonElement>("join-button");
@@ -70,7 +72,7 @@ test("the page of no room asks for one, and its address becomes that room's", as
 });
 
 test("on the way in nothing can be asked twice, and the way can be given up", async () => {
-  const stage = { kind: "joining", room: "Harbour crew", host: null, step: "entering" } as const;
+  const stage = { kind: "joining", room: "Harbour crew", host: null, step: "entering", is_waiting: false, decides: null } as const;
   const { backend } = await showGuest({ ...atHome, stage });
   await fireEvent.click(joinButton());
   expect(backend.requests).toEqual([]);
@@ -112,4 +114,13 @@ test("in the room a guest has no more than a guest may do", async () => {
   await fireEvent.click(byId("leave-confirm"));
   expect(backend.requests.at(-1)).toEqual(["leaveRoom"]);
   await expectAccessible();
+});
+
+test("a guest chooses a language among their devices", async () => {
+  const { backend, onlanguage } = await showGuest({ ...nameless, settings: { ...nameless.settings, language: "ja" } });
+  expect(onlanguage).toHaveBeenLastCalledWith("ja");
+  await fireEvent.click(byId("settings-button"));
+  await expectAccessible();
+  await fireEvent.change(byId("language-picker"), { target: { value: "es" } });
+  expect(backend.requests).toEqual([["setLanguage", "es"]]);
 });

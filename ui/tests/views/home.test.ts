@@ -124,9 +124,9 @@ describe("home", () => {
     const { backend } = await showPage({ ...atHome, recent, rooms: found });
     const rows = screen.getAllByTestId("found-room");
     expect(rows.map((row) => row.textContent?.replace(/\s+/g, " ").trim())).toEqual([
-      "Harbour crew maras-laptop · 4 people Join",
-      "Harbour crew lab-server · 1 person Join",
-      "Budget, just us ingrid · 2 people · locked Join",
+      "Harbour crew maras-laptop · 4 people · not verified Join",
+      "Harbour crew lab-server · 1 person · not verified Join",
+      "Budget, just us ingrid · 2 people · locked · verified Join",
     ]);
     await expectAccessible();
     expect(rows[0]?.closest("li")?.classList.contains("lit")).toBe(true);

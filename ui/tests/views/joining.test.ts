@@ -9,7 +9,7 @@ import { byId, has, said, showPage } from "./page";
 
 afterEach(cleanup);
 
-const way: Joining = { room: "Harbour crew", host: "192.168.1.20:7684", step: "agreeing_keys" };
+const way: Joining = { room: "Harbour crew", host: "192.168.1.20:7684", step: "agreeing_keys", is_waiting: false, decides: null };
 const onTheWay: Snapshot = { ...atHome, stage: { kind: "joining", ...way } };
 const link = "snug://192.168.1.20/Harbour%20crew";
 
@@ -30,7 +30,7 @@ describe("the way into a room", () => {
     expect(steps.map((step) => step.getAttribute("aria-current"))).toEqual([null, "step", null]);
     await expectAccessible();
 
-    backend.say({ stage: { kind: "joining", ...way, step: "entering" } });
+    backend.say({ stage: { kind: "joining", ...way, step: "entering", is_waiting: false, decides: null } });
     await said();
     const told = screen.getAllByRole("status").map((status) => status.textContent.trim());
     expect(told).toContain("Entering the room");
@@ -105,6 +105,17 @@ describe("a way that ended before the door", () => {
     await said();
     expect(has("try-again")).toBe(false);
     expect(has("home-button")).toBe(true);
+  });
+
+  test.each(["changed_key", "wrong_key"])("of %s ends in a new link, not in another try", async (code) => {
+    const { backend } = await showPage(failed(code));
+    expect(has("try-again")).toBe(false);
+    expect(byId("new-link").classList.contains("accent")).toBe(true);
+    await fireEvent.click(byId("new-link"));
+    expect(backend.requests).toEqual([["dismissProblem"]]);
+    backend.say({ problem: null });
+    await said();
+    expect(document.activeElement).toBe(byId("join-input"));
   });
 
   test.each(["changed_key", "wrong_key", "no such room", "not_snug", "media_unreachable", "connection_lost"])(

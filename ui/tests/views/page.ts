@@ -14,10 +14,11 @@ import { FakeEnvironment, settle } from "../tiles/environment";
 export async function showPage(snapshot: Snapshot) {
   const backend = memoryBackend(snapshot);
   const onappearance = vi.fn();
+  const onlanguage = vi.fn();
   const app = new App(backend, new TileClient(new FakeEnvironment()));
-  const page = render(PageRoot, { app, onappearance });
+  const page = render(PageRoot, { app, onappearance, onlanguage });
   await said();
-  return { backend, onappearance, app, ...page };
+  return { backend, onappearance, onlanguage, app, ...page };
 }
 
 /** Lets the page hear and draw what the program said. */

@@ -1,8 +1,12 @@
-//! The file that remembers the keys of hosts joined without a fingerprint in the link.
+//! The file that remembers keys: which one a host showed that was joined without a fingerprint in
+//! the link, and which ones were verified.
 //!
-//! One line a host: `HOST:PORT PIN`. Lines that make no sense are kept and ignored, so that a
-//! person's notes and a newer version's entries survive.
+//! One line a host: `HOST:PORT PIN`, and one a verified key: `verified PIN`. What was verified is
+//! the key, wherever it answers: another computer at the same address has another key and gains
+//! nothing. Lines that make no sense are kept and ignored, so that a person's notes and a newer
+//! version's entries survive.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -11,6 +15,10 @@ use snug_protocol::Pin;
 
 /// The largest file that is read: about 40,000 hosts, far more than a person meets.
 const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Stands in place of a host on the line of a verified key; no host is called so, since each has a
+/// port.
+const VERIFIED: &str = "verified";
 
 /// Returns the key remembered for `authority` (`host:port`), if there is one.
 ///
@@ -24,19 +32,45 @@ pub(super) fn look_up(path: &Path, authority: &str) -> io::Result<Option<Pin>> {
         .find_map(|line| match_line(line, authority)))
 }
 
-/// Remembers `pin` for `authority`, replacing what was there. The file is replaced as a whole, so
-/// that a crash leaves the old one or the new one.
+/// Remembers `pin` for `authority`, replacing what was there.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn remember(path: &Path, authority: &str, pin: Pin) -> io::Result<()> {
     let text = read(path)?;
-    let mut lines: Vec<&str> = text
+    let kept = text
         .lines()
-        .filter(|line| match_line(line, authority).is_none())
-        .collect();
+        .filter(|line| match_line(line, authority).is_none());
     let line = format!("{authority} {pin}");
-    lines.push(&line);
+    replace(path, kept.chain([line.as_str()]))
+}
+
+/// Returns the keys that were verified: by a link that carried them, or by comparing their words.
+///
+/// # Errors
+/// What the system says, except that a missing file is simply empty.
+pub(super) fn verified(path: &Path) -> io::Result<HashSet<Pin>> {
+    let text = read(path)?;
+    let keys = text.lines().filter_map(|line| match_line(line, VERIFIED));
+    Ok(keys.collect())
+}
+
+/// Remembers that `pin` was verified.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn verify(path: &Path, pin: Pin) -> io::Result<()> {
+    if verified(path)?.contains(&pin) {
+        return Ok(());
+    }
+    let text = read(path)?;
+    let line = format!("{VERIFIED} {pin}");
+    replace(path, text.lines().chain([line.as_str()]))
+}
+
+/// Writes the file anew: whole, so that a crash leaves the old one or the new one.
+fn replace<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let lines: Vec<&str> = lines.collect();
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -105,6 +139,26 @@ mod tests {
             1,
             "no drafts stay"
         );
+    }
+
+    #[test]
+    fn a_verified_key_is_known_by_itself_and_no_host_becomes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("known_hosts");
+        remember(&path, "a:1", pin(1)).unwrap();
+        assert!(verified(&path).unwrap().is_empty());
+        verify(&path, pin(1)).unwrap();
+        verify(&path, pin(1)).unwrap();
+        verify(&path, pin(2)).unwrap();
+        remember(&path, "a:1", pin(3)).unwrap();
+        let found = verified(&path).unwrap();
+        assert_eq!(
+            found,
+            HashSet::from([pin(1), pin(2)]),
+            "the address says nothing"
+        );
+        assert_eq!(look_up(&path, "a:1").unwrap(), Some(pin(3)));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 
     #[test]

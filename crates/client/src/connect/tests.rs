@@ -70,6 +70,10 @@ impl Drop for Host {
 
 async fn host(config: Arc<ServerConfig>) -> Host {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve(listener, config)
+}
+
+fn serve(listener: TcpListener, config: Arc<ServerConfig>) -> Host {
     let port = listener.local_addr().unwrap().port();
     let task = tokio::spawn(async move {
         let mut visitors = tokio::task::JoinSet::new();
@@ -241,4 +245,63 @@ async fn a_silent_port_is_no_answer() {
         code(connect(silent.port, None, &known, patience).await),
         "no_answer"
     );
+}
+
+#[tokio::test]
+async fn what_the_network_told_is_verified_by_nothing_but_a_comparison() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = folder.path().join("known_hosts");
+    let identity = Identity::new();
+    let host = host(identity.config()).await;
+    let told = async |pin| {
+        let link = format!("snug://127.0.0.1:{}/room#k={pin}", host.port);
+        let mut connector = Connector::new(link.parse().unwrap(), known.clone()).with(true, None);
+        let connection = connector.connect(PATIENCE).await?;
+        connector.remember(connection.standing, connection.pin);
+        Ok::<_, Error>(connection.standing)
+    };
+    for _ in 0..2 {
+        assert_eq!(told(identity.pin()).await.unwrap(), KeyStanding::Told);
+    }
+    let refused = told(Pin::new([7; 32])).await.unwrap_err();
+    assert_eq!(refused.code(), "wrong_key");
+    crate::remember_verified(&known, Identity::new().pin()).unwrap();
+    assert_eq!(told(identity.pin()).await.unwrap(), KeyStanding::Told);
+    crate::remember_verified(&known, identity.pin()).unwrap();
+    assert_eq!(told(identity.pin()).await.unwrap(), KeyStanding::Verified);
+}
+
+#[tokio::test]
+async fn a_pinned_link_verifies_the_key_and_not_the_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = folder.path().join("known_hosts");
+    let identity = Identity::new();
+    let first = host(identity.config()).await;
+    let join = async |port, pin| {
+        let (mut connector, connection) = connect(port, pin, &known, PATIENCE).await?;
+        connector.remember(connection.standing, connection.pin);
+        Ok::<_, Error>(connection.standing)
+    };
+    assert_eq!(join(first.port, None).await.unwrap(), KeyStanding::New);
+    assert_eq!(
+        join(first.port, None).await.unwrap(),
+        KeyStanding::Remembered
+    );
+    let pinned = join(first.port, Some(identity.pin())).await.unwrap();
+    assert_eq!(pinned, KeyStanding::Pinned);
+    assert_eq!(join(first.port, None).await.unwrap(), KeyStanding::Verified);
+    // The same key at another address is the same host; another key there is not.
+    let moved = host(identity.config()).await;
+    assert_eq!(join(moved.port, None).await.unwrap(), KeyStanding::Verified);
+    let port = moved.port;
+    drop(moved);
+    let listener = loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let other = Identity::new();
+    let _other = serve(listener, other.config());
+    assert_eq!(join(port, None).await.unwrap_err().code(), "changed_key");
 }

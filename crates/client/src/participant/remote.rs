@@ -6,7 +6,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
+    TransportLayerNack, nack_pairs_from_sequence_numbers,
+};
 use rtc::rtp;
+use snug_rtp::Sequences;
 use snug_rtp::red::Red;
 use tokio::task::{AbortHandle, JoinSet};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
@@ -46,15 +50,30 @@ impl Readers {
 
     /// Asks the sender of section `mid` for a keyframe of `ssrc` (RFC 4585 section 6.3.1).
     pub(super) async fn request_keyframe(&self, mid: &str, ssrc: u32) {
-        let Some(reader) = self.by_mid.get(mid) else {
-            return;
-        };
         let pli = PictureLossIndication {
             sender_ssrc: 0,
             media_ssrc: ssrc,
         };
-        if let Err(error) = reader.track.write_rtcp(vec![Box::new(pli)]).await {
-            tracing::debug!(%error, "a keyframe cannot be asked for");
+        self.ask(mid, Box::new(pli)).await;
+    }
+
+    /// Asks the sender of section `mid` for packets of `ssrc` again (RFC 4585 section 6.2.1).
+    pub(super) async fn request_again(&self, mid: &str, ssrc: u32, sequences: &Sequences) {
+        let numbers: Vec<u16> = sequences.iter().map(|sequence| sequence.0).collect();
+        let nack = TransportLayerNack {
+            sender_ssrc: 0,
+            media_ssrc: ssrc,
+            nacks: nack_pairs_from_sequence_numbers(&numbers),
+        };
+        self.ask(mid, Box::new(nack)).await;
+    }
+
+    async fn ask(&self, mid: &str, packet: Box<dyn rtc::rtcp::Packet>) {
+        let Some(reader) = self.by_mid.get(mid) else {
+            return;
+        };
+        if let Err(error) = reader.track.write_rtcp(vec![packet]).await {
+            tracing::debug!(%error, "a sender cannot be asked");
         }
     }
 }

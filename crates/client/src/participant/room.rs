@@ -3,27 +3,31 @@
 //! The cores decide (session, liveness, negotiation); this shell collects what happened, feeds it
 //! to them, and carries out what they want.
 
+mod losing;
+mod moderation;
+mod snug;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use snug_protocol::{PeerId, SnugEvent, TrackId};
+use snug_protocol::{PeerId, Pin, RoomState, TrackId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::local::Local;
 use super::media::{Media, MediaInput, Wanted};
 use super::{Asked, Command};
-use crate::connect::{Connector, KeyStanding};
+use crate::connect::{Connector, KeyStanding, Secrets};
 use crate::event::{Event, Happening};
 use crate::output::Watched;
 use crate::publish::{Source, SourceEnded};
 use crate::session::{Ending, Output, Session};
 use crate::signalling::{Admission, LineEvent, LineId, Liveness, Said, Signalling, Verdict};
+use crate::social::{Social, SocialState};
 use crate::stats::Stats;
 use crate::subscribe::{Report, Subscriber};
-use crate::{Error, ErrorKind, JoinOptions, Kind, Timeouts};
-use telling::recording_stopped;
+use crate::{Error, JoinOptions, Timeouts};
+use telling::{joined, recording_stopped};
 
 /// Pause between two snapshots of the statistics.
 const STATS_INTERVAL: Duration = Duration::from_millis(100);
@@ -63,7 +67,7 @@ pub(super) struct Room {
     signalling: Signalling,
     lines: mpsc::Receiver<(LineId, LineEvent)>,
     liveness: Option<Liveness>,
-    standing: KeyStanding,
+    key: (KeyStanding, Option<Pin>),
     /// Until when the room has to let us in after the first admission.
     let_in_by: Option<Instant>,
     joined_at: Option<Instant>,
@@ -75,6 +79,8 @@ pub(super) struct Room {
     complaint: Option<String>,
     /// How many places in a row were no good, and since when we have the current one.
     fruitless: u32,
+    /// Who follows roles and rules.
+    rules: Option<watch::Sender<RoomState>>,
     admitted_at: Option<Instant>,
     pub(super) session: Session,
     pub(super) media: Option<Media>,
@@ -97,6 +103,8 @@ pub(super) struct Room {
     heights: Option<BTreeMap<TrackId, u16>>,
     /// Tracks whose pictures the room holds back, because our way from it carries no more.
     paused: BTreeSet<TrackId>,
+    /// Chat, hands and reactions.
+    social: SocialState,
 }
 
 impl Room {
@@ -105,6 +113,7 @@ impl Room {
         (subscriber, received): (Subscriber, mpsc::Receiver<Report>),
         events: mpsc::Sender<Event>,
         stats: watch::Sender<Stats>,
+        social: watch::Sender<Social>,
     ) -> Self {
         let JoinOptions {
             link,
@@ -116,8 +125,10 @@ impl Room {
         } = options;
         let (target, topic) = (link.authority(), link.room.topic());
         let room = link.room.to_string();
-        let connector = Connector::new(link, known_hosts).with_steps(options.steps);
+        let secrets = Secrets::beside(&known_hosts, &link);
+        let connector = Connector::new(link, known_hosts).with(options.is_told, options.steps);
         let (signalling, lines) = Signalling::new(connector, topic, options.timeouts);
+        let signalling = signalling.with_secrets(secrets, options.host);
         let sources = audio
             .map(Source::Audio)
             .into_iter()
@@ -130,13 +141,14 @@ impl Room {
             signalling,
             lines,
             liveness: None,
-            standing: KeyStanding::New,
+            key: (KeyStanding::New, None),
             let_in_by: None,
             joined_at: None,
             turned_away: None,
             refusals: 0,
             complaint: None,
             fruitless: 0,
+            rules: options.rules,
             admitted_at: None,
             session: Session::new(name.to_string()),
             media: None,
@@ -153,6 +165,7 @@ impl Room {
             takes_all: options.record.is_some() || options.decode,
             heights: None,
             paused: BTreeSet::new(),
+            social: SocialState::new(social),
         }
     }
 
@@ -235,6 +248,8 @@ impl Room {
                 drop(reply.send(done));
             }
             Input::Asked(Some(Command::Keyframe(track))) => self.subscriber.want_keyframe(&track),
+            Input::Asked(Some(Command::Moderate(ask))) => self.moderate(ask),
+            Input::Asked(Some(Command::Social(wish))) => self.socialise(wish),
             Input::Asked(_) => {}
             Input::Watched(watched) => {
                 let rows = watched.iter().map(|it| (it.track.clone(), it.rows));
@@ -295,20 +310,7 @@ impl Room {
         match event {
             LineEvent::Joined(admission) => self.admit(id, admission).await?,
             LineEvent::Media(data) if current => self.session.handle_data(&data),
-            LineEvent::Snug(SnugEvent::Presence { endpoint_id, state }) if current => {
-                self.session.handle_presence(&endpoint_id, state);
-            }
-            LineEvent::Snug(SnugEvent::InBrowser { endpoint_ids }) if current => {
-                self.session.handle_in_browser(&endpoint_ids);
-            }
-            LineEvent::Snug(SnugEvent::WantedEncodings {
-                track_id,
-                encodings,
-            }) if current => self.local.want(&track_id, &encodings),
-            LineEvent::Snug(SnugEvent::PausedTracks { track_ids }) if current => {
-                self.paused = track_ids.into_iter().collect();
-                self.stats_stale = true;
-            }
+            LineEvent::Snug(event) if current => self.handle_snug(event),
             LineEvent::Simulcast(taken) if current => {
                 if let Some(media) = &mut self.media {
                     media.simulcast |= taken;
@@ -351,63 +353,10 @@ impl Room {
         Ok(())
     }
 
-    /// The room ended our channel: for the reason that it gave, if it gave one.
-    fn name_close(&mut self) -> Error {
-        match self.complaint.take() {
-            Some(message) => Error::from_refusal(&self.target, "", Some(&message)),
-            None => Error::RoomClosed {
-                room: self.room.clone(),
-            },
-        }
-    }
-
-    /// Counts places that are lost before they were of any use; a server whose end of it crashes
-    /// each time would have us come back for ever.
-    fn judge_place(&mut self, now: Instant) -> Result<(), Error> {
-        let stood = self.media.as_ref().is_some_and(Media::is_verified);
-        let lasted = self.admitted_at.is_none_or(|at| now >= at + STEADY_AFTER);
-        if stood || lasted {
-            self.fruitless = 0;
-            return Ok(());
-        }
-        self.fruitless += 1;
-        if self.fruitless < FRUITLESS_MAX {
-            return Ok(());
-        }
-        Err(Error::from_refusal(&self.target, "", Some(FRUITLESS)))
-    }
-
-    /// Remembers why a line that was dialled anew did not get in. Somebody else at that address may
-    /// be gone in a moment, and a host that comes back may say no before it is ready; but a room
-    /// that goes on saying no means it.
-    fn note_failure(&mut self, error: Error) -> Result<(), Error> {
-        match error.kind() {
-            ErrorKind::Refused => self.refusals += 1,
-            ErrorKind::Trust => {}
-            _ => return Ok(()),
-        }
-        if self.refusals >= REFUSALS_MAX {
-            return Err(error);
-        }
-        self.turned_away = Some(error);
-        Ok(())
-    }
-
-    fn lose(&mut self, id: LineId, now: Instant) {
-        if self.signalling.forget(id)
-            && let Some(liveness) = &mut self.liveness
-        {
-            match self.fruitless {
-                0 => liveness.handle_broken(now),
-                _ => liveness.handle_broken_again(now),
-            }
-        }
-    }
-
     /// Goes on with a line that is in the room: in the same place, or in a new one.
     async fn admit(&mut self, id: LineId, admission: Admission) -> Result<(), Error> {
         self.signalling.adopt(id, &admission);
-        self.standing = admission.standing;
+        self.key = (admission.standing, admission.pin);
         self.refusals = 0;
         self.turned_away = None;
         self.complaint = None;
@@ -423,6 +372,7 @@ impl Room {
         if resumed {
             self.session.resume();
             self.tell_heights();
+            self.repeat_wishes();
             if let Some(media) = &mut self.media
                 && media.transport.move_to(admission.local)
             {
@@ -433,6 +383,7 @@ impl Room {
             self.let_in_by = Some(now + self.timeouts.answer);
             let is_snug = admission.reply.snug.is_some();
             self.paused.clear();
+            self.social.start_over(is_snug);
             self.start_over(admission.local, is_snug).await?;
         }
         match &mut self.liveness {
@@ -501,30 +452,10 @@ impl Room {
     async fn enter(&mut self, me: PeerId) -> Result<(), Error> {
         self.let_in_by = None;
         self.joined_at.get_or_insert_with(Instant::now);
-        self.tell(Happening::Joined {
-            peer_id: me.clone(),
-            key: self.standing,
-        });
+        self.tell(joined(&me, self.key));
         self.tell_heights();
+        self.repeat_wishes();
         self.announce(&me).await
-    }
-
-    /// Says how high each picture of others is shown, once somebody said so: a Snug server then
-    /// sends no more than that. What is not looked at is hidden.
-    fn tell_heights(&mut self) {
-        let is_snug = self.media.as_ref().is_some_and(Media::is_snug);
-        let Some(mut heights) = self.heights.clone().filter(|_| is_snug && !self.takes_all) else {
-            return;
-        };
-        for (_, peer) in self.session.roster().peers() {
-            for (track, kind, _) in peer.tracks() {
-                if kind == Kind::Video {
-                    heights.entry(track.clone()).or_insert(0);
-                }
-            }
-        }
-        self.signalling
-            .say(Said::Snug(SnugEvent::TileHeights { heights }));
     }
 
     /// Has our own tracks take what the way to the room carries.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
-use snug_protocol::{Endpoint, EndpointMetadata, PeerId, PresenceState, TrackId, TrackMetadata};
+use snug_protocol::{
+    EncodingSwitched, Endpoint, EndpointMetadata, PeerId, PresenceState, TrackId, TrackMetadata,
+    Variant,
+};
 
 use super::{Output, kind_of};
 use crate::Kind;
@@ -51,6 +54,8 @@ struct Known {
     mid: Option<String>,
     /// Whether it carries anything, by its owner's word.
     active: bool,
+    /// Which encoding is passed on to us, by the room's word.
+    layer: Option<Variant>,
 }
 
 impl Peer {
@@ -59,6 +64,11 @@ impl Peer {
         self.tracks
             .iter()
             .filter_map(|(id, known)| Some((id, known.kind?, known.active)))
+    }
+
+    /// Which encoding of one of them is passed on to us, once the room has said so.
+    pub(crate) fn layer(&self, id: &TrackId) -> Option<Variant> {
+        self.tracks.get(id)?.layer
     }
 }
 
@@ -184,6 +194,7 @@ impl Roster {
             kind: source.map(kind_of),
             mid: None,
             active,
+            layer: None,
         };
         if let Some(kind) = known.kind {
             tell_added(peer_id, &id, (kind, active), outputs);
@@ -210,6 +221,14 @@ impl Roster {
             tell_changed(peer_id, id, (kind, active), outputs);
         }
         true
+    }
+
+    /// Learns which encoding of a track is passed on to us. The track may have ended meanwhile.
+    pub(super) fn set_layer(&mut self, switched: &EncodingSwitched) {
+        let peer = self.peers.get_mut(&switched.endpoint_id);
+        if let Some(known) = peer.and_then(|peer| peer.tracks.get_mut(&switched.track_id)) {
+            known.layer = Some(switched.encoding);
+        }
     }
 
     /// Removes a track; false when unknown.

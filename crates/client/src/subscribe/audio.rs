@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use snug_media::BLOCK_SAMPLES;
 use snug_media::playout::{AudioJitterBuffer, JitterConfig, Mixer, Voice};
+use snug_media::{BLOCK_SAMPLES, SAMPLE_RATE};
 use snug_rtp::{RtpTime, SequenceNumber};
 
 use super::count::PacketCount;
@@ -42,6 +42,7 @@ impl Audio {
     pub(super) fn take(&mut self, packet: &Packet) -> bool {
         self.count
             .take(packet.ssrc, packet.sequence, packet.payload.len());
+        self.count.time(packet.at, packet.timestamp, SAMPLE_RATE);
         let sequence = SequenceNumber(packet.sequence);
         self.jitter.insert(
             sequence,
@@ -92,6 +93,7 @@ impl Audio {
             samples_concealed: counters.concealed_samples,
             long_gaps: counters.long_gaps,
             packets_recovered: counters.from_copies,
+            jitter_us: self.count.jitter().as_micros() as u64,
             ..ReceivedStats::default()
         }
     }

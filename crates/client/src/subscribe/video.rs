@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use snug_media::playout::{AssemblerConfig, AssemblerOutput, VideoAssembler, VideoFrame};
-use snug_rtp::{RtpTime, SequenceNumber};
+use snug_rtp::{Missing, RtpTime, SequenceNumber, Sequences};
 
 use super::Packet;
 use super::count::PacketCount;
 use super::decode::Decode;
 use super::view::View;
+use super::worker::VIDEO_RATE;
 use crate::stats::ReceivedStats;
 
 /// Frames that wait for their time: two seconds at 60 a second, more than any playout delay.
@@ -37,6 +38,8 @@ pub(super) enum Found {
     FirstFrame,
     /// Nothing can be shown before a keyframe comes.
     KeyframeWanted,
+    /// These packets should be sent again.
+    Missing(Sequences),
 }
 
 /// What becomes of frames besides being decoded.
@@ -51,6 +54,7 @@ pub(super) struct Keep {
 /// A picture.
 pub(super) struct Video {
     assembler: VideoAssembler,
+    missing: Missing,
     decode: Option<Decode>,
     view: Option<View>,
     /// Pictures decoded by views that are over.
@@ -73,6 +77,7 @@ impl Video {
     pub(super) fn new(decode: Option<Decode>, keep: Keep) -> Self {
         Self {
             assembler: VideoAssembler::new(AssemblerConfig::default()),
+            missing: Missing::default(),
             decode,
             view: None,
             decoded_before: 0,
@@ -92,9 +97,16 @@ impl Video {
     pub(super) fn take(&mut self, packet: &Packet) -> Vec<Found> {
         self.count
             .take(packet.ssrc, packet.sequence, packet.payload.len());
-        self.ssrc = Some(packet.ssrc);
+        self.count.time(packet.at, packet.timestamp, VIDEO_RATE);
+        let sequence = SequenceNumber(packet.sequence);
+        if self.ssrc.replace(packet.ssrc) != Some(packet.ssrc) {
+            self.missing = Missing::default();
+        }
+        if self.missing.handle_packet(sequence, packet.at) {
+            self.assembler.expect_repairs_within(self.missing.slowest());
+        }
         self.assembler.handle_packet(
-            SequenceNumber(packet.sequence),
+            sequence,
             RtpTime(packet.timestamp),
             packet.marker,
             packet.payload.clone(),
@@ -154,11 +166,15 @@ impl Video {
     }
 
     fn pass(&mut self, now: Instant) -> Vec<Found> {
-        if self.assembler.deadline().is_none_or(|at| at > now) {
-            return Vec::new();
+        let mut found = Vec::new();
+        if self.assembler.deadline().is_some_and(|at| at <= now) {
+            self.assembler.handle_timeout(now);
+            found = self.drain(now);
         }
-        self.assembler.handle_timeout(now);
-        self.drain(now)
+        if self.missing.deadline().is_some_and(|at| at <= now) {
+            found.extend(self.missing.poll(now).map(Found::Missing));
+        }
+        found
     }
 
     /// The stream that a keyframe has to be asked for.
@@ -199,6 +215,7 @@ impl Video {
             samples_concealed: 0,
             long_gaps: 0,
             packets_recovered: 0,
+            jitter_us: self.count.jitter().as_micros() as u64,
             width,
             height,
         }

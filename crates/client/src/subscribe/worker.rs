@@ -36,7 +36,7 @@ const PLAYED_AGE_MAX: Duration = Duration::from_millis(100);
 
 /// Ticks per second of Opus and of VP8.
 const AUDIO_RATE: u32 = 48_000;
-const VIDEO_RATE: u32 = 90_000;
+pub(super) const VIDEO_RATE: u32 = 90_000;
 
 /// All that is received.
 pub(super) struct Worker {
@@ -419,7 +419,21 @@ fn tell(lane: &mpsc::Sender<Report>, found: Vec<Found>, mid: &Arc<str>, track: &
                     report(lane, Report::KeyframeWanted { mid, ssrc });
                 }
             }
-            (Found::KeyframeWanted, Media::Audio(_)) => {}
+            (Found::Missing(sequences), Media::Video(video)) => {
+                let wish = video.ssrc().map(|ssrc| (Arc::clone(mid), ssrc));
+                if let Some((mid, ssrc)) = wish {
+                    report(
+                        lane,
+                        Report::Missing {
+                            mid,
+                            ssrc,
+                            sequences,
+                        },
+                    );
+                }
+            }
+            // Lost sound is not sent again: the copy in the next packet stands in.
+            (Found::KeyframeWanted | Found::Missing(_), Media::Audio(_)) => {}
         }
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
-    NackGeneratorBuilder, NackGeneratorInterceptor, NackResponderBuilder, ReceiverReportBuilder,
-    Registry, Slot, TwccReceiverBuilder,
+    NackResponderBuilder, ReceiverReportBuilder, Registry, Slot, TwccReceiverBuilder,
 };
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
@@ -63,10 +62,6 @@ const ICE_FAILED_AFTER: Duration = Duration::from_secs(25);
 /// Pause between two checks of a connected path; also tells the server that we are alive.
 const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
 
-/// How often lost packets are asked for: a round trip of a busy wireless network.
-const NACK_INTERVAL: Duration = Duration::from_millis(25);
-/// How often one packet is asked for: as long as the assembler of pictures waits for it.
-const NACKS_PER_PACKET: u16 = 10;
 /// Pause between receiver reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -157,12 +152,13 @@ pub(super) async fn build(
     Ok(Arc::new(connection))
 }
 
-/// Reports of received media, retransmission both ways, transport-wide sequence numbers both ways.
+/// Reports of received media, retransmission of what we sent, transport-wide sequence numbers both
+/// ways. What we miss is asked for where pictures are put together (see `subscribe`), which knows how
+/// far the room is.
 /// Sender reports are not the library's: ours carry the exact capture time (see `publish`).
 fn interceptors(tap: FeedbackTap, numbering: Numbering) -> Registry {
     Registry::new()
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::NackGenerator, nack_generator())
         .with(Numbering::slot(), numbering)
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().build())
         .with(
@@ -172,14 +168,6 @@ fn interceptors(tap: FeedbackTap, numbering: Numbering) -> Registry {
                 .build(),
         )
         .with(FeedbackTap::slot(), tap)
-}
-
-/// Asks for lost packets often enough for a local network, and until a picture is given up.
-fn nack_generator() -> NackGeneratorInterceptor {
-    NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(NACKS_PER_PACKET)
-        .build()
 }
 
 /// Opus with redundancy and VP8 with retransmission, nothing else: a short offer that a room server

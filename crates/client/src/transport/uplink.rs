@@ -57,6 +57,8 @@ struct Shared {
     /// Zero until something is known.
     target_bps: AtomicU64,
     loss_permille: AtomicU32,
+    /// Zero until a packet was reported on.
+    round_trip_us: AtomicU64,
     wanted_bps: AtomicU64,
 }
 
@@ -73,11 +75,21 @@ impl Uplink {
     /// Returns what the way carries, once it has shown that.
     pub(crate) fn estimate(&self) -> Option<Estimate> {
         let target_bps = self.0.target_bps.load(Ordering::Relaxed);
-        let loss = self.0.loss_permille.load(Ordering::Relaxed);
         (target_bps > 0).then(|| Estimate {
             target_bps,
-            loss: f64::from(loss) / 1000.0,
+            loss: self.loss(),
         })
+    }
+
+    /// Returns the share of packets lost lately, 0 to 1, whether or not that holds anything down.
+    pub(crate) fn loss(&self) -> f64 {
+        f64::from(self.0.loss_permille.load(Ordering::Relaxed)) / 1000.0
+    }
+
+    /// Returns the time from sending a packet to the report on it, smoothed, once there was one.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let us = self.0.round_trip_us.load(Ordering::Relaxed);
+        (us > 0).then(|| Duration::from_micros(us))
     }
 
     /// Says how many bits a second could be made use of.
@@ -184,10 +196,14 @@ impl Numbering {
     }
 
     fn tell(&self) {
+        let shared = &self.uplink.0;
+        let loss = (self.estimator.loss() * 1000.0).round() as u32;
+        shared.loss_permille.store(loss, Ordering::Relaxed);
+        if let Some(round_trip) = self.estimator.round_trip() {
+            let us = (round_trip.as_micros() as u64).max(1);
+            shared.round_trip_us.store(us, Ordering::Relaxed);
+        }
         if self.estimator.is_settled() {
-            let shared = &self.uplink.0;
-            let loss = (self.estimator.loss() * 1000.0).round() as u32;
-            shared.loss_permille.store(loss, Ordering::Relaxed);
             let target = self.estimator.allowance().max(1);
             shared.target_bps.store(target, Ordering::Relaxed);
         }

@@ -92,8 +92,9 @@ impl World {
             self.estimator.handle_timeout(now);
             let mut padding = self.estimator.padding(now);
             while padding > 0 {
-                self.send(280, carries);
-                padding = padding.saturating_sub(280);
+                let bytes = padding.clamp(60, 280);
+                self.send(bytes, carries);
+                padding = padding.saturating_sub(bytes);
             }
             self.owed += media(self.estimator.allowance()) as f64 * STEP_US as f64 / 8e6;
             while self.owed >= PACKET as f64 {
@@ -178,6 +179,21 @@ fn what_a_sender_of_layers_does_not_fill_is_found_by_bursts() {
             world.queue_us_max
         );
     }
+}
+
+#[test]
+fn that_a_way_narrowed_is_found_by_bursts_that_a_voice_beside_them_outlives() {
+    let voice = greedy(40_000);
+    let mut world = World::new(Limits::default());
+    world.estimator.set_wanted(1_700_000, world.now());
+    world.run(20.0, 1_400_000, &voice);
+    world.run(20.0, 100_000, &voice);
+    let target = world.estimator.target();
+    assert!(is_near(target, 100_000), "{target}");
+    world.queue_us_max = 0;
+    world.run(60.0, 100_000, &voice);
+    // A packet of the voice itself takes 80 ms there.
+    assert!(world.queue_us_max < 115_000, "{}", world.queue_us_max);
 }
 
 #[test]

@@ -18,8 +18,11 @@ const SLOTS: usize = 1024;
 /// Says how patient an assembler is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AssemblerConfig {
-    /// How long a missing packet is waited for.
+    /// How long a missing packet is waited for, unless
+    /// [`expect_repairs_within`](VideoAssembler::expect_repairs_within) says more.
     pub wait_max: Duration,
+    /// How long it is waited for at most, however long repairs take.
+    pub wait_limit: Duration,
     /// How long it is waited for when the next picture does without it.
     pub skip_after: Duration,
     /// Pause after the first request for a keyframe; doubles with every further one.
@@ -30,10 +33,12 @@ pub struct AssemblerConfig {
 
 impl Default for AssemblerConfig {
     /// Waits 250 ms (a few retransmissions on a busy wireless network), or 80 ms where that is not
-    /// worth a standing picture; asks every 250 ms to 2 s.
+    /// worth a standing picture; 800 ms at most, beyond which people no longer talk to each other
+    /// and a new keyframe costs no more. Asks every 250 ms to 2 s.
     fn default() -> Self {
         Self {
             wait_max: Duration::from_millis(250),
+            wait_limit: Duration::from_millis(800),
             skip_after: Duration::from_millis(80),
             request_pause_min: Duration::from_millis(250),
             request_pause_max: Duration::from_secs(2),
@@ -92,6 +97,8 @@ pub struct AssemblerCounters {
 #[derive(Debug)]
 pub struct VideoAssembler {
     config: AssemblerConfig,
+    /// How long a missing packet is waited for now.
+    wait: Duration,
     slots: Vec<Option<Part>>,
     unwrapper: SequenceUnwrapper,
     jump: Option<SequenceNumber>,
@@ -143,6 +150,7 @@ impl VideoAssembler {
     pub fn new(config: AssemblerConfig) -> Self {
         Self {
             config,
+            wait: config.wait_max,
             slots: std::iter::repeat_with(|| None).take(SLOTS).collect(),
             unwrapper: SequenceUnwrapper::default(),
             jump: None,
@@ -215,12 +223,19 @@ impl VideoAssembler {
             State::Flowing => self.blocked_since.map(|since| {
                 let wait = match self.skip_target() {
                     Some(_) => self.config.skip_after,
-                    None => self.config.wait_max,
+                    None => self.wait,
                 };
                 since + wait
             }),
             State::AwaitingKeyframe => self.request.due.filter(|_| self.request.heard),
         }
+    }
+
+    /// Says how long repairs took lately: what is missing is waited for half as long again, within
+    /// the bounds of the configuration.
+    pub fn expect_repairs_within(&mut self, slowest: Duration) {
+        let (min, max) = (self.config.wait_max, self.config.wait_limit);
+        self.wait = (slowest * 3 / 2).clamp(min, max.max(min));
     }
 
     /// Notes that the decoder failed on a picture: only a keyframe helps now.
@@ -394,9 +409,9 @@ impl VideoAssembler {
                 self.blocked_since = None;
                 return;
             }
-            if waited.is_some_and(|waited| {
-                waited >= self.config.wait_max || self.newest_whole_keyframe().is_some()
-            }) {
+            if waited
+                .is_some_and(|waited| waited >= self.wait || self.newest_whole_keyframe().is_some())
+            {
                 self.give_up(now);
             }
         }

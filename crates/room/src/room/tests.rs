@@ -1,5 +1,7 @@
 //! Made-up instants only; a millisecond count stands for the time.
 
+mod moderation;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +22,7 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "any instant serves as zero")]
         let zero = Instant::now();
         Self {
-            room: Room::new(Patience::default(), PEERS_MAX),
+            room: Room::new(Patience::default(), PEERS_MAX, HostRule::First),
             zero,
             now: 0,
             joined: 0,
@@ -31,12 +33,29 @@ impl World {
         self.zero + Duration::from_millis(ms)
     }
 
+    fn join_with(
+        &mut self,
+        resume: Option<ResumeToken>,
+        credentials: Credentials,
+    ) -> Result<Admission, ReasonCode> {
+        self.joined += 1;
+        let joiner = Joiner {
+            fresh_id: PeerId::from_random([self.joined; 16]),
+            fresh_token: None,
+            resume,
+            credentials,
+        };
+        let now = self.at(self.now);
+        self.room.handle_join(joiner, now)
+    }
+
     fn join(&mut self, with_token: bool, resume: Option<&ResumeToken>) -> Admission {
         self.joined += 1;
         let joiner = Joiner {
             fresh_id: PeerId::from_random([self.joined; 16]),
             fresh_token: with_token.then(|| ResumeToken::from_random([self.joined; 16])),
             resume: resume.cloned(),
+            credentials: Credentials::default(),
         };
         let now = self.at(self.now);
         self.room.handle_join(joiner, now).unwrap()
@@ -301,6 +320,7 @@ fn the_room_is_bounded_and_a_removal_makes_room() {
         fresh_id: PeerId::from_random([n; 16]),
         fresh_token: None,
         resume,
+        credentials: Credentials::default(),
     };
     let now = world.at(0);
     let refused = world.room.handle_join(joiner(200, None), now);
@@ -471,6 +491,7 @@ proptest! {
                     Output::Gone { peer, seen, .. } => {
                         prop_assert_eq!(observed.remove(&peer).is_some(), seen);
                     }
+                    other => prop_assert!(false, "nobody asked for {other:?}"),
                 }
             }
             let expected: BTreeMap<PeerId, PresenceState> = people

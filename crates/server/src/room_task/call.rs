@@ -10,8 +10,13 @@
 //! - News to a Snug peer is kept for a while: what a broken socket swallowed is sent again when
 //!   the peer comes back, and its client bears hearing things twice.
 
+mod chat;
+mod gestures;
+mod goodbye;
+mod moderating;
 mod publishing;
 mod rate;
+mod reports;
 mod speaking;
 mod streams;
 mod talk;
@@ -26,28 +31,22 @@ use std::time::Instant;
 
 use serde_json::Value;
 use snug_protocol::{
-    Bitrates, Endpoint, OfferData, PeerId, PresenceState, ReasonCode, ServerEvent, SimulcastConfig,
-    Track, TrackId, TurnServer, VadStatus,
+    Bitrates, Endpoint, OfferData, PeerId, PresenceState, ReasonCode, RoomState, ServerEvent,
+    SimulcastConfig, Track, TrackId, TurnServer, VadStatus,
 };
-use snug_room::{Admission, Departure, Output, Room, Seat};
+use snug_room::{Admission, ChatLog, Departure, Gestures, HostRule, Output, Room, Seat};
 
 use super::letter::{Dialect, Journal, Letter, News};
 use super::site::{Newcomer, Site};
 use crate::negotiation::{Negotiation, OwnTrack, Wanted};
-use crate::transport::{
-    IceCredentials, Kind, PeerKey, RejectReason, RelayAccess, TrackKey, TransportCommand,
-    TransportEvent,
-};
+use crate::transport::{IceCredentials, Kind, PeerKey, RelayAccess, TrackKey, TransportCommand};
+use goodbye::goodbye;
 use speaking::Speakers;
 
 pub(crate) use talk::{OfferedTracks, Said, SaidOffer};
 
 /// The kind of endpoint that a person's program is, on the wire.
 const WEBRTC: &str = "webrtc";
-
-/// Why a peer is removed, in words; only generation A asks for them.
-const UNHEARD: &str = "The connection was lost. Join again.";
-const KICKED: &str = "You were removed from the room. Ask its host before you join again.";
 
 /// What the shell has to do, in order.
 #[derive(Debug)]
@@ -99,6 +98,8 @@ pub(crate) struct Ignored {
     pub tracks: u64,
     /// Words about tracks that are not there.
     pub strays: u64,
+    /// What was asked by somebody whose role does not carry it.
+    pub forbidden: u64,
 }
 
 /// The call of one room. See the module for its rules.
@@ -110,6 +111,8 @@ pub(crate) struct Call {
     by_key: BTreeMap<PeerKey, PeerId>,
     tracks: BTreeMap<TrackId, Published>,
     speakers: Speakers,
+    chat: ChatLog,
+    gestures: Gestures,
     /// Whether cameras are to be sent in several layers: the first who asked decided.
     simulcast: Option<bool>,
     ignored: Ignored,
@@ -127,8 +130,14 @@ struct Member {
     turn_servers: Vec<TurnServer>,
     relay: Option<RelayAccess>,
     negotiation: Negotiation,
+    /// It is told of roles and rules, as Snug programs and Snug's own page are.
+    hears_rules: bool,
+    /// What it was last told of them.
+    rules: Option<RoomState>,
     /// Kept for Snug peers alone; nobody else can come back.
     journal: Option<Journal>,
+    /// It understands chat, hands and reactions.
+    listens: bool,
     socket_heard_at: Instant,
     is_away: bool,
     /// More was told while it was away than is kept for its return.
@@ -159,14 +168,16 @@ struct Published {
 
 impl Call {
     /// Starts a call with nobody in it.
-    pub fn new(site: Arc<Site>) -> Self {
+    pub fn new(site: Arc<Site>, host: HostRule) -> Self {
         Self {
-            room: Room::new(site.patience, site.people_max),
+            room: Room::new(site.patience, site.people_max, host),
             site,
             members: BTreeMap::new(),
             by_key: BTreeMap::new(),
             tracks: BTreeMap::new(),
             speakers: Speakers::default(),
+            chat: ChatLog::default(),
+            gestures: Gestures::default(),
             simulcast: None,
             ignored: Ignored::default(),
             closed: None,
@@ -189,6 +200,8 @@ impl Call {
         let Newcomer {
             joiner,
             is_snug,
+            is_page,
+            listens,
             local,
             ice,
             first_ssrc,
@@ -210,7 +223,10 @@ impl Call {
                 turn_servers,
                 relay,
                 negotiation: Negotiation::new(peer.clone(), ice, first_ssrc),
+                hears_rules: is_snug || is_page,
+                rules: None,
                 journal: is_snug.then(Journal::default),
+                listens,
                 socket_heard_at: now,
                 is_away: false,
                 has_missed_news: false,
@@ -280,61 +296,6 @@ impl Call {
         }
     }
 
-    /// Takes a report of the media plane.
-    pub fn handle_transport(&mut self, event: TransportEvent, now: Instant) {
-        let Some(peer) = self.peer_of(&event).cloned() else {
-            return; // It was on its way while the peer left.
-        };
-        match event {
-            TransportEvent::Connected { .. } => {
-                if let Some(member) = self.members.get_mut(&peer) {
-                    member.negotiation.handle_connected();
-                }
-                self.room.handle_heard(&peer, now, now);
-            }
-            TransportEvent::Heard { at, .. } => self.room.handle_heard(&peer, at, now),
-            TransportEvent::Rejected { reason, .. } => {
-                let reason = match reason {
-                    RejectReason::FingerprintMismatch => ReasonCode::FingerprintMismatch,
-                    _ => ReasonCode::MediaRefused,
-                };
-                self.room.handle_removal(&peer, reason);
-            }
-            TransportEvent::Layer {
-                track, rid, reason, ..
-            } => self.tell_layer(&peer, track, rid, reason, now),
-            TransportEvent::Voice {
-                track, is_speech, ..
-            } => self.handle_voice(track, is_speech),
-            TransportEvent::Estimate { bitrate, .. } => self.tell_estimate(&peer, bitrate),
-            TransportEvent::Paused {
-                track, is_paused, ..
-            } => self.handle_pause(&peer, track, is_paused, now),
-            TransportEvent::Wanted {
-                track, encodings, ..
-            } => self.tell_wanted(&peer, track, &encodings, now),
-            // Clients close their media in many ways and at many times; the channel decides.
-            TransportEvent::Closed { .. } => {}
-        }
-        self.settle(now);
-    }
-
-    /// Returns whom a report of the media plane is about, if it is still here.
-    pub fn peer_of(&self, event: &TransportEvent) -> Option<&PeerId> {
-        let key = match event {
-            TransportEvent::Connected { peer }
-            | TransportEvent::Heard { peer, .. }
-            | TransportEvent::Rejected { peer, .. }
-            | TransportEvent::Layer { peer, .. }
-            | TransportEvent::Voice { peer, .. }
-            | TransportEvent::Estimate { peer, .. }
-            | TransportEvent::Paused { peer, .. }
-            | TransportEvent::Wanted { peer, .. }
-            | TransportEvent::Closed { peer } => peer,
-        };
-        self.by_key.get(key)
-    }
-
     /// Removes a peer over which something broke.
     pub fn handle_crash(&mut self, peer: &PeerId, now: Instant) {
         self.room.handle_crash(peer);
@@ -369,6 +330,11 @@ impl Call {
         self.room.len()
     }
 
+    /// Whether newcomers are refused.
+    pub fn is_locked(&self) -> bool {
+        self.room.is_locked()
+    }
+
     /// Whether nobody is in the call and nobody's place is held.
     pub fn is_empty(&self) -> bool {
         self.room.is_empty()
@@ -394,7 +360,12 @@ impl Call {
                     Output::Arrived { peer } => self.let_in(&peer, now),
                     Output::Presence { peer, state } => self.tell_presence(&peer, state, now),
                     Output::Gone { peer, seen, why } => self.see_off(&peer, seen, why, now),
+                    Output::Silenced { peer } => self.apply_silence(&peer),
+                    Output::Closed { why } => self.closed = Some(why),
                 }
+            }
+            if self.room.take_state_changed() {
+                self.tell_rules(now);
             }
             self.ask_for_offers(now);
             self.tell_speakers(now);
@@ -462,6 +433,8 @@ impl Call {
         }
         self.tell_who_is_missed(peer, now);
         self.tell_who_is_in_a_browser(peer, now);
+        self.tell_chat_so_far(peer, now);
+        self.tell_hands_to(peer, now);
     }
 
     /// Tells a peer its id and who else is here.
@@ -515,6 +488,8 @@ impl Call {
         };
         self.by_key.remove(&member.key);
         self.speakers.forget(peer);
+        self.chat.handle_gone(peer);
+        self.forget_gestures_of(peer, now);
         let (goodbye, hang_up) = goodbye(peer, &member, why);
         if let Some(letter) = goodbye {
             let peer = peer.clone();
@@ -570,33 +545,5 @@ impl Published {
             metadata: self.metadata.clone(),
             simulcast_config: self.simulcast.clone(),
         }
-    }
-}
-
-/// Returns what a peer hears last, and how its channel ends.
-fn goodbye(peer: &PeerId, member: &Member, why: Departure) -> (Option<Letter>, Option<HangUp>) {
-    let is_snug = member.journal.is_some();
-    let removal = |sentence| Some(Letter::removal(peer, member.dialect, sentence));
-    match why {
-        Departure::Left | Departure::SocketClosed => (None, None),
-        // A Snug program joins anew by itself; others are told that they are out.
-        Departure::Vanished if is_snug => (None, Some(HangUp::Crash)),
-        Departure::Vanished => (removal(UNHEARD), Some(HangUp::Close)),
-        // It joins anew by itself as well; the seed's page shows the sentence and stays out.
-        Departure::Crashed if is_snug => (None, Some(HangUp::Crash)),
-        Departure::Crashed => (Some(Letter::crash()), Some(HangUp::Close)),
-        Departure::Kicked => (removal(KICKED), Some(HangUp::Close)),
-        Departure::Removed(reason) => {
-            let letter = Letter::media(&error_event(reason));
-            (Some(letter), Some(HangUp::Close))
-        }
-    }
-}
-
-fn error_event(reason: ReasonCode) -> ServerEvent {
-    let code = Some(reason.code().to_owned());
-    ServerEvent::Error {
-        message: reason.sentence().to_owned(),
-        code,
     }
 }

@@ -43,6 +43,11 @@ pub(crate) struct Newcomer {
     pub joiner: Joiner,
     /// Whether it is a Snug program.
     pub is_snug: bool,
+    /// Whether it is the page that Snug serves to browsers.
+    pub is_page: bool,
+    /// Whether it understands chat, hands and reactions, as newer Snug programs do and the page that
+    /// this server serves to browsers.
+    pub listens: bool,
     /// The address on which its WebSocket arrived.
     pub local: IpAddr,
     /// Our side of its first ICE generation.

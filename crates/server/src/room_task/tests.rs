@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use snug_protocol::{ClientEvent, PeerId, ResumeToken, RoomName};
-use snug_room::{Joiner, Patience, RoomPolicy};
+use snug_room::{Credentials, HostRule, Joiner, Patience, RoomPolicy};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +72,14 @@ fn newcomer(number: u8, is_snug: bool) -> Box<Newcomer> {
             fresh_id: PeerId::from_random([number; 16]),
             fresh_token: is_snug.then(|| ResumeToken::from_random([number; 16])),
             resume: None,
+            credentials: Credentials {
+                is_snug,
+                ..Credentials::default()
+            },
         },
         is_snug,
+        is_page: false,
+        listens: false,
         local: "127.0.0.1".parse().unwrap(),
         ice: IceCredentials {
             ufrag: "ufrag".into(),
@@ -148,7 +154,7 @@ async fn a_room_that_dies_closes_its_channels_and_no_others() {
         .look_up_or_start(&RoomName::parse("b").unwrap())
         .unwrap()
         .room;
-    let (mut task, _handle) = RoomTask::new(id, rooms.clone(), &around);
+    let (mut task, _handle) = RoomTask::new(id, rooms.clone(), &around, HostRule::First);
     let (mailbox, mut doomed) = Mailbox::detached::<PeerChannel>(Instant::now());
     let seat = Seat {
         peer: PeerId::from_random([9; 16]),
@@ -296,7 +302,8 @@ async fn what_the_media_plane_cannot_take_is_kept_in_order() {
         .look_up_or_start(&RoomName::parse("b").unwrap())
         .unwrap()
         .room;
-    let (mut task, _handle) = RoomTask::new(id, world.rooms.clone(), &world.around);
+    let (mut task, _handle) =
+        RoomTask::new(id, world.rooms.clone(), &world.around, HostRule::First);
     let remove = |number| TransportCommand::RemovePeer {
         peer: crate::transport::PeerKey(number),
     };

@@ -269,15 +269,17 @@ impl Peer {
     }
 
     /// The next event: a media event's type and data, or "snug" and its payload. Who came without
-    /// Snug is only kept.
+    /// Snug is only kept, and roles and rules are passed over: they have tests of their own.
     pub async fn next_event(&mut self) -> (String, Value) {
         if let Some(event) = self.waiting.pop_front() {
             return event;
         }
         let [.., mut event, mut payload] = self.socket.next_frame().await;
-        while event == "snug" && payload["type"] == "inBrowser" {
-            let ids = payload["endpointIds"].as_array().unwrap();
-            self.in_browser.extend(ids.iter().cloned());
+        let is_aside =
+            |payload: &Value| payload["type"] == "inBrowser" || payload["type"] == "moderation";
+        while event == "snug" && is_aside(&payload) {
+            let ids = payload["endpointIds"].as_array().into_iter().flatten();
+            self.in_browser.extend(ids.cloned());
             [.., event, payload] = self.socket.next_frame().await;
         }
         if event == "snug" {

@@ -114,7 +114,11 @@ fn show(name: &str, server: &mut impl Server, steps: &[usize]) -> Result<Shown> 
     let keys_ms = median(took_ms);
     println!("{name:<14} {kib:.0} KiB a subscriber, {keys_ms:.1} ms from offer to keys");
     for &size in steps {
-        grow(server, &mut load, size)?;
+        // A server that lets nobody else in, or has lost who sends, has had enough as well.
+        if let Err(error) = grow(server, &mut load, size) {
+            println!("{name:<14} {size:>4} are too many: {error:#}");
+            break;
+        }
         if !measured(name, server, &load)?.is_good() {
             break;
         }

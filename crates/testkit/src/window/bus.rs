@@ -10,15 +10,24 @@ use crate::process::{PATIENCE, Program};
 
 /// A running dbus-daemon.
 #[derive(Debug)]
-pub(super) struct Bus {
+pub struct Bus {
     /// What `DBUS_SESSION_BUS_ADDRESS` is to be.
     pub(super) address: String,
     _daemon: Program,
 }
 
 impl Bus {
+    /// What `DBUS_SESSION_BUS_ADDRESS` is to be.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Starts a bus with its socket in this folder.
-    pub(super) fn start(folder: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no dbus-daemon, or it does not start.
+    pub fn start(folder: &Path) -> Result<Self> {
         let socket = folder.join("bus");
         let address = format!("unix:path={}", socket.display());
         let config = folder.join("bus.conf");

@@ -54,6 +54,7 @@ impl<'a> Opening<'a> {
             "camera": { "kind": "test_pattern" },
             "microphone": { "kind": "test_tone" },
             "appearance": "dark",
+            "language": "en",
             "graphics": "off",
         });
         let Value::Object(settings) = settings else {

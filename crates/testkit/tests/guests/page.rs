@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use snug_testkit::browser::{Browser, Kind, Page};
+use snug_testkit::clients;
 use snug_testkit::lane;
 use snug_testkit::netns::{Host, Lan, with_rights};
-use snug_testkit::process::{Join, PATIENCE, Participant, Server};
+use snug_testkit::process::{Join, PATIENCE, Participant, Program, Server};
 
 /// The server's computer and port, as the address of a page names them.
 pub const HOST: &str = "10.77.0.1:7684";
@@ -54,6 +55,13 @@ impl Rig {
     /// Starts a browser on the guests' computer.
     pub fn browser(&self, kind: Kind) -> Result<Browser> {
         Browser::start(kind, &self.guests.namespace)
+    }
+
+    /// Starts an unmodified client on the server's computer: a program of `clients/node`.
+    pub fn unmodified(&self, program: &str, room: &str) -> Result<Program> {
+        let mut command = clients::node(program, Some(&self.host.namespace));
+        command.args(["ws://127.0.0.1:7684/socket", room]);
+        Program::start(command)
     }
 
     /// Starts somebody with Snug on the server's computer, who is seen and heard.

@@ -1,12 +1,14 @@
 //! What the page asks for, one request after the other.
 
-use snug_protocol::{DisplayName, Link, RoomName};
+use snug_protocol::{DisplayName, Link, Medium, RoomName, RoomState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Attempt, Chime, Done, END_WITHIN, Owner, Place};
+use crate::bridge::call::Command;
 use crate::bridge::enter::{Plan, Target, enter};
-use crate::bridge::problem::{bad_text, in_a_room, name_needed};
+use crate::bridge::problem::{bad_text, busy, in_a_room, name_needed};
+use crate::bridge::social::said;
 use crate::bridge::{Outward, Request};
 use crate::ipc::{Problem, ProblemDetails};
 use crate::settings::Settings;
@@ -26,12 +28,20 @@ impl Owner {
             Request::DismissNotice(number) => {
                 self.notice.take_if(|notice| notice.number == number);
             }
+            Request::WordsMatch => self.words_match(),
             Request::LeaveRoom => self.go_home(),
+            Request::Moderate(action) => return self.moderate(action),
+            Request::Say(text) => return self.ask_call(Command::Say(text)),
+            Request::RaiseHand(is_up) => return self.ask_call(Command::Hand(is_up)),
+            Request::LowerHand(person) => return self.lower_hand(&person),
+            Request::React(reaction) => return self.ask_call(Command::React(said(reaction))),
             Request::SetCameraOn(on) => {
+                self.resume(Medium::Video, on);
                 self.camera.retry();
                 self.set(|settings| settings.camera_on = on);
             }
             Request::SetMicrophoneOn(on) => {
+                self.resume(Medium::Audio, on);
                 self.microphone.retry();
                 self.set(|settings| settings.microphone_on = on);
             }
@@ -51,6 +61,7 @@ impl Owner {
             Request::TestSpeaker => self.test_speaker(),
             Request::SetMirror(mirror) => self.set(|settings| settings.mirror = mirror),
             Request::SetAppearance(to) => self.set(|settings| settings.appearance = to),
+            Request::SetLanguage(to) => self.set(|settings| settings.language = to),
             Request::SetGraphics(to) => self.set(|settings| settings.graphics = to),
             Request::LinkCopied => {
                 self.notify(
@@ -69,8 +80,23 @@ impl Owner {
         Ok(())
     }
 
+    /// Asks something of the call; outside a room nobody could hear it.
+    fn ask_call(&self, command: Command) -> Result<(), Problem> {
+        match &self.place {
+            Place::Room(room) if !room.ask(command) => Err(busy()),
+            _ => Ok(()),
+        }
+    }
+
+    fn lower_hand(&self, person: &str) -> Result<(), Problem> {
+        match person.parse() {
+            Ok(whose) => self.ask_call(Command::LowerHand(whose)),
+            Err(error) => Err(bad_text("bad_person", &error)),
+        }
+    }
+
     /// Changes a setting, and what follows from it.
-    fn set(&mut self, change: impl FnOnce(&mut Settings)) {
+    pub(super) fn set(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.kept.settings);
         self.is_dirty = true;
         self.learn_devices();
@@ -148,14 +174,17 @@ impl Owner {
         self.problem = None;
         self.set_listening(false);
         let (follow, steps) = watch::channel(snug_client::JoinStep::ReachingHost);
+        let (follow_rules, rules) = watch::channel(RoomState::default());
         let plan = Plan {
             target,
             name,
             data: self.kept.folder.clone(),
+            is_told: is_found,
             muted: !self.kept.settings.microphone_on && self.microphone.is_there(),
             calls: self.call_count.subscribe(),
             is_announced: self.nearby.is_allowed(),
             steps: follow,
+            rules: follow_rules,
             tiles: self.tiles.clone(),
             ears: self.ears.clone(),
         };
@@ -170,6 +199,7 @@ impl Owner {
             link,
             is_found,
             steps,
+            rules,
             job,
         });
         Ok(())

@@ -1,20 +1,20 @@
 //! What happens by itself: jobs that are done, news of calls and devices, time that passes.
 
-use snug_client::{Event, Happening, KeyStanding, Kind};
+use snug_client::{Event, Happening, Kind, remember_verified};
 use snug_media::error::{DeviceProblem, InputRole};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Chime, Done, News, Owner, PREVIEW_LINGERS, Place};
 use crate::bridge::call::{self, COMMAND_LANE, Report};
-use crate::bridge::enter::Entered;
+use crate::bridge::enter::{Entered, KNOWN_HOSTS};
 use crate::bridge::problem::{of_media, problem};
 use crate::bridge::room::Room;
 use crate::ipc::{Notice, Problem, ProblemDetails, Watching};
 use crate::tiles::OWN_TILE;
 
 /// Ends of a call that are no failure: the person hears of them and needs to do nothing.
-const PLAIN_ENDS: &[&str] = &["room_closed", "removed", "host_ended"];
+const PLAIN_ENDS: &[&str] = &["room_closed", "removed", "host_ended", "turned_away"];
 
 impl Owner {
     pub(super) fn note_done(&mut self, done: Done) {
@@ -32,6 +32,12 @@ impl Owner {
             Done::MicrophoneStopped(source) => self.microphone.capture.stopped(source),
             Done::SpeakerOpened(result) => self.speaker.capture.opened(result),
             Done::SpeakerStopped => self.speaker.capture.stopped(None),
+            Done::Verified(Ok(())) => {}
+            Done::Verified(Err(error)) => {
+                tracing::warn!(%error, "a verified key cannot be remembered");
+                let message = "That the words match could not be saved. Compare them next time.";
+                self.notify("words_not_saved", message, ProblemDetails::default());
+            }
             Done::Chimed => self.chime = Chime::Silent,
             Done::Saved(result) => {
                 self.is_saving = false;
@@ -61,13 +67,38 @@ impl Owner {
         tracing::info!(is_host = entered.hosting.is_some(), "entered a room");
         let mut room = self.start_call(number, entered);
         room.is_found = matches!(&self.place, Place::Joining(attempt) if attempt.is_found);
-        if !room.is_host {
+        self.tiles.assign(room.people.tiles().clone());
+        self.call_stats.send_replace(Some(room.stats.clone()));
+        self.place = Place::Room(Box::new(room));
+        self.keep_recent();
+        self.is_social_stale = true;
+        self.taps.set_in_room(true);
+    }
+
+    /// Keeps what joins the room again, by what is known of its key now.
+    fn keep_recent(&mut self) {
+        if let Place::Room(room) = &self.place
+            && !room.is_host
+        {
             self.kept.remember(room.recent());
             self.is_dirty = true;
         }
-        self.tiles.assign(room.people.tiles().clone());
-        self.place = Place::Room(Box::new(room));
-        self.taps.set_in_room(true);
+    }
+
+    /// The person compared the words of the host's key: from now on it counts as verified,
+    /// wherever that host is met.
+    pub(super) fn words_match(&mut self) {
+        let Place::Room(room) = &mut self.place else {
+            return;
+        };
+        let Some(pin) = room.pin.filter(|_| !room.is_host) else {
+            return;
+        };
+        room.is_pinned = true;
+        self.keep_recent();
+        let file = self.kept.folder.join(KNOWN_HOSTS);
+        self.jobs
+            .spawn_blocking(move || Done::Verified(remember_verified(&file, pin)));
     }
 
     /// Starts the task of a call. The call is left when the returned room is dropped.
@@ -81,6 +112,7 @@ impl Owner {
             &entered.links,
             is_host,
             lanes,
+            entered.participant.watch_social(),
             commands,
         );
         let newsroom = self.newsroom.clone();
@@ -123,10 +155,13 @@ impl Owner {
             return;
         };
         match event.map(|event| event.what) {
-            Some(Happening::Joined { key, .. }) => {
-                let is_proven = matches!(key, KeyStanding::Pinned | KeyStanding::Authority);
-                room.is_pinned = is_proven && !room.is_found;
+            Some(Happening::Joined { peer_id, key, pin }) => {
+                room.note_me(peer_id);
+                room.note_key(key, pin.as_deref());
+                self.is_social_stale = true;
+                self.keep_recent();
             }
+            Some(Happening::Rules { rules }) => self.note_rules(*rules),
             Some(Happening::SourceStopped {
                 kind,
                 code,

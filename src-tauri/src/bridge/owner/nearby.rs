@@ -1,6 +1,10 @@
 //! Rooms on this network: looked for while the person is at home.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+
 use snug_discovery::{FoundRoom, Looker};
+use snug_protocol::Pin;
 use tokio::sync::watch;
 
 use super::changed;
@@ -9,14 +13,19 @@ use crate::ipc;
 /// Looks for rooms, or does not.
 pub(super) struct Nearby {
     is_allowed: bool,
+    /// File of the keys of hosts, and those in it that are verified.
+    known_hosts: PathBuf,
+    verified: HashSet<Pin>,
     looking: Option<(Looker, watch::Receiver<Vec<FoundRoom>>)>,
 }
 
 impl Nearby {
     /// Starts without looking. Where it is not allowed it never will.
-    pub(super) fn new(is_allowed: bool) -> Self {
+    pub(super) fn new(is_allowed: bool, known_hosts: PathBuf) -> Self {
         Self {
             is_allowed,
+            known_hosts,
+            verified: HashSet::new(),
             looking: None,
         }
     }
@@ -28,11 +37,14 @@ impl Nearby {
     /// Looks while the person is at home, and not otherwise. Must be called inside a tokio runtime.
     pub(super) fn settle(&mut self, is_home: bool) {
         if is_home && self.is_allowed {
-            self.looking.get_or_insert_with(|| {
+            if self.looking.is_none() {
+                self.verified = snug_client::verified_keys(&self.known_hosts)
+                    .inspect_err(|error| tracing::warn!(%error, "verified keys are not known"))
+                    .unwrap_or_default();
                 let looker = Looker::start();
                 let rooms = looker.rooms();
-                (looker, rooms)
-            });
+                self.looking = Some((looker, rooms));
+            }
         } else {
             self.looking = None;
         }
@@ -57,6 +69,7 @@ impl Nearby {
             host: room.host.to_string(),
             people: room.people,
             is_locked: room.is_locked,
+            is_verified: self.verified.contains(&room.pin),
         };
         let looking = self.looking.as_ref();
         looking.map_or_else(Vec::new, |(_, rooms)| {

@@ -3,7 +3,8 @@
 use super::{Owner, Place};
 use crate::bridge::devices::listed;
 use crate::bridge::people::Me as MyTile;
-use crate::ipc::{JoinStep, Joining, Me, MicrophoneState, Snapshot, Stage};
+use crate::bridge::social;
+use crate::ipc::{JoinStep, Joining, Me, MicrophoneState, Snapshot, Social, Stage};
 
 impl Owner {
     /// Sends a snapshot where anything on screen changed.
@@ -19,6 +20,23 @@ impl Owner {
                     ..snapshot
                 };
             }
+            is_other
+        });
+    }
+
+    /// Sends chat, hands and reactions where they changed.
+    pub(super) fn show_social(&mut self) {
+        let shown = match &mut self.place {
+            Place::Room(room) if self.is_social_stale => {
+                social::shown(&room.social.borrow_and_update(), &room.mine)
+            }
+            Place::Room(_) => return,
+            Place::Home | Place::Joining(_) => Social::default(),
+        };
+        self.is_social_stale = false;
+        self.social.send_if_modified(|before| {
+            let is_other = *before != shown;
+            *before = shown;
             is_other
         });
     }
@@ -50,6 +68,8 @@ impl Owner {
                     snug_client::JoinStep::AgreeingKeys => JoinStep::AgreeingKeys,
                     snug_client::JoinStep::Entering => JoinStep::Entering,
                 },
+                is_waiting: attempt.rules.borrow().is_waiting,
+                decides: attempt.rules.borrow().host_name.clone(),
             }),
             Place::Room(room) => Stage::Room(room.shown(&self.my_tile())),
         }

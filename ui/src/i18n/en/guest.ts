@@ -9,7 +9,7 @@ export const guest = {
   join: "Join",
   joining: "Joining",
   otherRoom: "Another room",
-  devices: "Camera and microphone",
+  devices: "Devices and language",
   done: "Done",
   encryption: "Encrypted to the host",
   encryptionMeans: (host: string) =>

@@ -1,4 +1,8 @@
 // Home: oneself on the left, rooms on the right.
+import { pluralsOf } from "../plural";
+
+const counted = pluralsOf("en");
+
 export const home = {
   yourself: "You",
   yourName: "Your name",
@@ -10,8 +14,11 @@ export const home = {
   nearby: "On this network",
   lookAgain: "Look again",
   looking: "Looking",
-  hostAndPeople: (host: string, people: number) => `${host} · ${people === 1 ? "1 person" : `${people} people`}`,
+  hostAndPeople: (host: string, people: number) =>
+    `${host} · ${counted(people, { one: `${people} person`, other: `${people} people` })}`,
   locked: "locked",
+  verified: "verified",
+  notVerified: "not verified",
   rooms: "Rooms you joined",
   forget: (room: string) => `Remove ${room} from this list`,
   forgetShort: "Remove",

@@ -7,6 +7,7 @@ export const joining = {
     agreeing_keys: { ahead: "Agreeing keys", now: "Agreeing keys", done: "Agreed keys" },
     entering: { ahead: "Entering the room", now: "Entering the room", done: "Entered the room" },
   },
+  newLink: "Use a new link",
   stepDone: "done",
   stepNow: "under way",
 } as const;

@@ -14,9 +14,10 @@ export interface ProblemWords {
   hint: string;
 }
 
-type Entry = (about: About) => ProblemWords;
+/** How a problem is told. */
+export type Entry = (about: About) => ProblemWords;
 
-const say = (title: string, hint: string): ProblemWords => ({ title, hint });
+export const say = (title: string, hint: string): ProblemWords => ({ title, hint });
 
 /** One matter under two codes: either side may find it. */
 const mediaKey: Entry = ({ host }) =>
@@ -26,7 +27,7 @@ const mediaKey: Entry = ({ host }) =>
   );
 
 /** Words of problems on the way into a room, or in it. */
-const rooms: Record<string, Entry> = {
+const rooms = {
   unknown_host: ({ host }) =>
     say(`This network knows no computer called ${host}.`, "Check the name, or use the address that the host's Snug shows."),
   port_refused: ({ host }) =>
@@ -50,16 +51,29 @@ const rooms: Record<string, Entry> = {
   removed: ({ room }) => say(`The host removed you from ${room}.`, "Ask the host to let you in again."),
   room_closed: ({ room }) => say(`${room} was closed.`, "Ask its host to open it again."),
   host_ended: ({ room }) => say(`The host ended ${room}.`, "Ask the host to open it again."),
+  not_allowed: () => say("Only a host of the room can do that.", "Ask its host."),
+  room_locked: ({ room }) =>
+    say(`${room} is locked.`, "Ask its host to unlock it, then try again."),
+  lobby_full: () =>
+    say("Many people are waiting to be let in.", "Try again in a moment."),
+  turned_away: () =>
+    say("The host did not let you in this time.", "Ask again, or ask the host."),
+  barred: () =>
+    say("The host removed you from the room.", "Ask the host to let you in again."),
+  muted_by_host: () =>
+    say("A host muted you.", "Unmute when you want to go on."),
+  hidden_by_host: () =>
+    say("A host stopped your video.", "Turn the camera on when you want to go on."),
   media_unreachable: ({ host }) =>
     say(`The room answers, but sound and picture do not get through to ${host}.`, "Is that computer's firewall on? Snug needs UDP there."),
   connection_lost: ({ host }) => say(`The connection to ${host} is lost.`, "Check the network, then try again."),
   left: () => say("You left the room.", "Join again whenever you like."),
   busy: () => say("Snug is still working on what you asked before.", "Try again in a moment."),
   internal: () => say("Something went wrong inside Snug.", "Try again. If it stays, send us the log."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words of refusals by the room. */
-const refusals: Record<string, Entry> = {
+const refusals = {
   refused: ({ room }) => say(`The host does not let you into ${room}.`, "Ask the host for a new link."),
   "failed to start room": ({ room }) => say(`${room} could not be opened.`, "Try again in a moment."),
   "join crashed": ({ host }) => say(`${host} failed while you were coming in.`, "Try again in a moment."),
@@ -78,10 +92,10 @@ const refusals: Record<string, Entry> = {
   media_lost: ({ host }) => say(`${host} has lost sound and picture.`, "Ask the host to start Snug again."),
   slow_consumer: () => say("Your connection could not keep up with the room.", "Check the network, then try again."),
   server_stopping: ({ host }) => say(`${host} is closing the room.`, "Ask its host to open it again."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words of the three kinds of device: the same troubles, told as each is met. */
-const devices: Record<string, Entry> = {
+const devices = {
   camera_absent: () => say("There is no camera on this computer.", "You can join without one."),
   camera_busy: () =>
     say("Another program is using the camera.", "Close it there and try again. You can join without it."),
@@ -107,37 +121,37 @@ const devices: Record<string, Entry> = {
     say("This computer does not let Snug use the speaker.", "Allow it in the system's settings, then try again."),
   speaker_format: ({ device }) => say(`${device} takes no sound that Snug can make.`, "Choose another speaker."),
   speaker_failed: ({ device }) => say(`${device} stopped working.`, "Try again, or choose another speaker."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words for what a browser keeps from the page that it shows. */
-const browser: Record<string, Entry> = {
+const browser = {
   camera_blocked: () =>
     say("The browser does not let this page use the camera.", "Allow it beside the address, then try again. You can join without it."),
   microphone_blocked: () =>
     say("The browser does not let this page use the microphone.", "Allow it beside the address, then try again. You can join without it."),
   not_in_browser: () => say("A browser cannot do this.", "Snug itself can."),
   put_out: ({ room }) => say(`You are no longer in ${room}.`, "Its host closed it or removed you, or you were away for too long. Join again, or ask the host."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words for a chosen device that is not connected, while it is normal to have none at all. */
-const away: Record<string, Entry> = {
+const away = {
   camera_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another camera."),
   microphone_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another microphone."),
   speaker_away: ({ device }) => say(`${device} is not connected.`, "Plug it in, or choose another speaker."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words for what keeps a room from being hosted. */
-const hosting: Record<string, Entry> = {
+const hosting = {
   port_in_use: () => say("Another program uses the port of Snug's rooms.", "Close it there, then try again."),
   identity_file: () => say("Snug cannot read its own key.", "Check that you may write to Snug's folder."),
   identity_damaged: () => say("Snug's own key is damaged.", "Move the file away, and Snug makes a new one."),
   host_failed: () => say("The room could not be opened.", "Try again in a moment."),
   in_a_room: () => say("You are in a room already.", "Leave it first, then try again."),
   ending: () => say("Snug is closing.", "Open it again."),
-};
+} satisfies Record<string, Entry>;
 
 /** Words of files: as camera, as microphone, as recording. */
-const files: Record<string, Entry> = {
+const files = {
   camera_file_unusable: ({ device }) => say(`${device} is no film clip that Snug can play.`, "Choose a Y4M file."),
   microphone_file_unusable: ({ device }) => say(`${device} is no recording that Snug can play.`, "Choose a WAV file."),
   recording_exists: () => say("A recording of that name is there already.", "Choose another name."),
@@ -148,11 +162,11 @@ const files: Record<string, Entry> = {
     say("The disk failed, so the recording stopped. What was recorded until then is kept.", "Check the disk, then record again."),
   recording_unknown_track: () => say("The recording does not know this person.", "Stop it and record again."),
   codec_failed: () => say("A picture or sound could not be packed.", "Leave the room and join again."),
-};
+} satisfies Record<string, Entry>;
 
 export const problems = {
   /** Words by code. */
-  words: { ...rooms, ...refusals, ...hosting, ...devices, ...browser, ...away, ...files } as Readonly<Record<string, Entry>>,
+  words: { ...rooms, ...refusals, ...hosting, ...devices, ...browser, ...away, ...files },
   /** General terms for what a problem does not name. */
   general: {
     host: "the host",

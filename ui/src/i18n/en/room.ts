@@ -12,8 +12,14 @@ export const room = {
   encryptedMeans:
     "Sound and picture travel encrypted to the host's computer, which passes them on and could see them.",
   encryptedMeansHere: "You host this room: sound and picture travel encrypted between this computer and each guest.",
-  keyMatched: "The host's key matched the link.",
-  keyRemembered: "The host's key came without a link to compare it with. Snug remembers it from now on.",
+  keyMatched: "Verified: the host's key is the one of a link, or its words were compared.",
+  keyRemembered: "Not verified: nobody compared the host's key yet.",
+  hostWords: "The host's key in words",
+  hostWordsHere: "Guests see these words too. If theirs match, nobody is in between.",
+  hostWordsCompare: "Ask the host to read out their eight words, by voice or in person. If all match, nobody is in between.",
+  hostWordsVerified: "The host sees the same words. As long as they match, nobody is in between.",
+  hostWordsInBrowser: "These words come from the same computer as this page, so only the host's own screen proves them.",
+  wordsMatch: "They match",
   timeHere: "Time in the room",
 
   leave: "Leave",
@@ -30,6 +36,12 @@ export const room = {
 
   page: (number: number, of: number) => `Page ${number} of ${of}`,
   pages: "Pages of people",
+
+  showAll: "All alike",
+  showSpeaker: "Speaker large",
+  pin: (name: string) => `Pin ${name} to the stage`,
+  pinShort: "Pin",
+  unpinShort: "Unpin",
 
   connectingMedia: "Connecting sound and picture",
   networkDropped: "Your network dropped. Holding your place.",
@@ -51,6 +63,8 @@ export const room = {
   copyForBrowsers: "Copy the link for browsers",
   otherLinks: "If that one does not answer",
   copyOther: "Copy this link",
+  qrLabel: "Link to this room as a QR code",
+  qrHint: "Scan to join from a phone",
   noLink: "There is no link to this room yet.",
 
   hostLeaves: "You host this room",
@@ -68,7 +82,10 @@ export const room = {
     ["M", "Microphone on or off"],
     ["Space", "Hold to talk while muted"],
     ["V", "Camera on or off"],
+    ["H", "Raise or lower your hand"],
+    ["C", "Chat"],
     ["P", "People"],
+    ["L", "Speaker large, or all alike"],
     ["?", "This list"],
     ["Esc", "Close what is open"],
   ],

@@ -1,12 +1,14 @@
 // Settings: only what works.
 export const settings = {
   title: "Settings",
-  pages: { devices: "Devices", appearance: "Appearance", about: "About" },
+  pages: { devices: "Devices", appearance: "Appearance", language: "Language", about: "About" },
   mirror: "Mirror my picture",
   mirrorHint: "Others always see you the right way round.",
   listenHint: "With headphones on, listen to how the others hear you.",
   theme: "Theme",
   themes: { system: "As the system", light: "Light", dark: "Dark" },
+  language: "Language",
+  asTheComputer: "As the computer",
   graphics: "Graphics processor",
   graphicsHint: "Takes effect at the next start.",
   graphicsChoices: { auto: "Automatic", off: "Off", on: "On" },

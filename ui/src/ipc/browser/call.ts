@@ -1,5 +1,6 @@
 // A call as every program for a Membrane server makes it: npm `phoenix` carries the signalling,
-// `@jellyfish-dev/membrane-webrtc-js` the media events. The room sees an unmodified client.
+// `@jellyfish-dev/membrane-webrtc-js` the media events. The room sees an unmodified client that
+// understands the `snug` channel event, as its join parameters say.
 //
 // Rules, each with its why:
 // - Such a client has no way to resume: after a lost socket it comes in again as somebody new, and
@@ -12,6 +13,7 @@ import { type TrackContext, WebRTCEndpoint } from "@jellyfish-dev/membrane-webrt
 import { type Channel, Socket } from "phoenix";
 
 import type { Input } from "./problems";
+import { endOf, mediumOf, readRules, type RulesSaid } from "./rules";
 
 const HEARTBEAT_MS = 1500;
 const RETRY_MS = [250, 500, 1000, 2000];
@@ -25,20 +27,24 @@ const MICROPHONE_KBPS = 64;
 
 export interface Told {
   /** In the room, for the first time or again; nobody that was known before is here any more. */
-  onEntered(): void;
+  onEntered(me: string): void;
   /** The room did not let us in: its answer. */
   onRefused(answer: unknown): void;
   /** Nothing answers on the way in. */
   onUnanswered(): void;
   /** The socket is lost; coming back is tried by itself. */
   onLost(): void;
-  /** The room put us out, or ended. */
-  onPutOut(): void;
+  /** The room put us out, or ended, for the reason of that code where it said one. */
+  onPutOut(why: string | null): void;
+  /** How roles and rules stand, also while we wait to be let in. */
+  onRules(rules: RulesSaid): void;
   onPerson(id: string, metadata: unknown): void;
   onPersonGone(id: string): void;
   /** A track is there, has come or has changed. */
   onTrack(id: string, owner: string, metadata: unknown, track: MediaStreamTrack | null): void;
   onTrackGone(id: string): void;
+  /** The room says what only Snug programs and this page understand. */
+  onSnug(payload: unknown): void;
 }
 
 interface Sent {
@@ -60,8 +66,11 @@ export class Call {
   /** What is sent to the present endpoint. */
   #sent = new Map<Input, Sent>();
   #work: Promise<void> = Promise.resolve();
+  #me: string | null = null;
+  /** Why the room puts us out. */
+  #end: string | null = null;
 
-  constructor(url: string, room: string, name: string, told: Told) {
+  constructor(url: string, room: string, name: string, key: string, told: Told) {
     this.#told = told;
     this.#name = name;
     const wait = (tries: number) => RETRY_MS[tries - 1] ?? RETRY_MS_MAX;
@@ -70,7 +79,7 @@ export class Call {
       reconnectAfterMs: wait,
       rejoinAfterMs: wait,
     });
-    this.#channel = this.#socket.channel(`room:${room}`, { isSimulcastOn: true });
+    this.#channel = this.#socket.channel(`room:${room}`, { isSimulcastOn: true, page: { key } });
     this.#listen();
   }
 
@@ -78,6 +87,28 @@ export class Call {
   send(input: Input, track: MediaStreamTrack | null): void {
     this.#wanted.set(input, track);
     this.#settle(input);
+  }
+
+  /** Asks the browser what was sent and received; null before there is a connection. */
+  async statistics(): Promise<Iterable<unknown> | null> {
+    try {
+      const report = await this.#webrtc?.getStatistics();
+      return report === undefined ? null : report.values();
+    } catch {
+      // The client has no connection yet.
+      return null;
+    }
+  }
+
+  /** Says that we mean to go on with what a host stopped. */
+  resume(input: Input): void {
+    const ask = { do: "resume", medium: mediumOf(input) };
+    this.#channel.push("snug", { type: "moderation", what: { ask } });
+  }
+
+  /** Says what only Snug servers understand; outside the room it is lost. */
+  saySnug(payload: Record<string, unknown>): void {
+    if (this.#channel.state === "joined") this.#channel.push("snug", payload);
   }
 
   /** Leaves for good. */
@@ -91,12 +122,21 @@ export class Call {
   }
 
   #listen(): void {
-    this.#channel.on("mediaEvent", ({ data }: { data: string }) => this.#webrtc?.receiveMediaEvent(data));
+    this.#channel.on("mediaEvent", ({ data }: { data: string }) => {
+      this.#end ??= endOf(data, this.#me);
+      this.#webrtc?.receiveMediaEvent(data);
+    });
+    this.#channel.on("snug", (said: unknown) => {
+      const rules = readRules(said, this.#me);
+      if (this.#isEnded) return;
+      if (rules !== null) this.#told.onRules(rules);
+      else this.#told.onSnug(said);
+    });
     this.#channel.on("simulcastConfig", ({ data }: { data: unknown }) => {
       this.#hasLayers = data === true;
     });
     this.#channel.onError(() => this.#tell("onLost"));
-    this.#channel.onClose(() => this.#tell("onPutOut"));
+    this.#channel.onClose(() => this.#putOut());
     this.#socket.connect();
     this.#channel
       .join()
@@ -107,7 +147,11 @@ export class Call {
       .receive("timeout", () => this.#tell("onUnanswered"));
   }
 
-  #tell(what: "onLost" | "onPutOut" | "onUnanswered"): void {
+  #putOut(): void {
+    if (!this.#isEnded) this.#told.onPutOut(this.#end);
+  }
+
+  #tell(what: "onLost" | "onUnanswered"): void {
     if (!this.#isEnded) this.#told[what]();
   }
 
@@ -122,12 +166,13 @@ export class Call {
     this.#stream = new MediaStream();
     this.#work = Promise.resolve();
     webrtc.on("sendMediaEvent", (data) => this.#channel.push("mediaEvent", { data }));
-    webrtc.on("connected", (_, others) => {
-      this.#told.onEntered();
+    webrtc.on("connected", (me, others) => {
+      this.#me = me;
+      this.#told.onEntered(me);
       for (const { id, rawMetadata } of others) this.#told.onPerson(id, rawMetadata);
       for (const input of this.#wanted.keys()) this.#settle(input);
     });
-    webrtc.on("disconnected", () => this.#tell("onPutOut"));
+    webrtc.on("disconnected", () => this.#putOut());
     webrtc.on("endpointAdded", ({ id, rawMetadata }) => this.#told.onPerson(id, rawMetadata));
     webrtc.on("endpointUpdated", ({ id, rawMetadata }) => this.#told.onPerson(id, rawMetadata));
     webrtc.on("endpointRemoved", ({ id }) => this.#told.onPersonGone(id));

@@ -26,3 +26,19 @@ export function pathOf(room: string): string {
 export function socketAt({ protocol, host }: Pick<Location, "protocol" | "host">): string {
   return `${protocol === "http:" ? "ws" : "wss"}://${host}/socket`;
 }
+
+/** Asks the page's own server for its key in words; none where it does not say. */
+export async function wordsOf(origin: string): Promise<string[]> {
+  try {
+    const answer = await fetch(`${origin}/words`);
+    const said: unknown = await answer.json();
+    return isWords(said) ? said : [];
+  } catch {
+    // An older server, or a network that broke: the page goes without.
+    return [];
+  }
+}
+
+function isWords(said: unknown): said is string[] {
+  return Array.isArray(said) && said.length === 8 && said.every((word) => typeof word === "string" && word.length <= 16);
+}

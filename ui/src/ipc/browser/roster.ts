@@ -72,6 +72,9 @@ export function person(id: string, name: string, tile: number | null, microphone
     is_in_browser: false,
     is_reconnecting: false,
     is_held_back: false,
+    role: "member",
+    is_muted_by_host: false,
+    is_hidden_by_host: false,
   };
 }
 

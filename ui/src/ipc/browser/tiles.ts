@@ -55,6 +55,10 @@ export class VideoTiles implements Tiles {
     return this.#loudness.want();
   }
 
+  takeWork(): null {
+    return null;
+  }
+
   close(): void {
     for (const videos of this.#shown.values()) for (const video of videos) video.srcObject = null;
     this.#shown.clear();

@@ -1,5 +1,5 @@
 // The way in by a browser: which room, under which name, and what is wrong with either.
-import { words } from "../../i18n/en";
+import { words } from "../../i18n/words.svelte";
 import { problemOf } from "../../ipc/backend";
 import { personNameFault, roomNameFault } from "../../rules/names";
 import type { App } from "../../state/app.svelte";

@@ -1,5 +1,5 @@
 // Turns what the rules find wrong into sentences.
-import { words } from "../../i18n/en";
+import { words } from "../../i18n/words.svelte";
 import type { LinkFault } from "../../rules/link";
 import type { NameFault } from "../../rules/names";
 import { roomNameFault } from "../../rules/names";

@@ -1,6 +1,6 @@
 // The way from home into a room: what was typed is checked, and what is wrong is said beside it.
 // Without a name nobody goes anywhere, but the wish is kept until there is one.
-import { words } from "../../i18n/en";
+import { words } from "../../i18n/words.svelte";
 import { problemSentence } from "../../i18n/problems";
 import { problemOf } from "../../ipc/backend";
 import { linkFault } from "../../rules/link";

@@ -1,5 +1,5 @@
 // What stands in the lists of cameras, microphones and speakers, and what each line asks for.
-import { words } from "../../i18n/en";
+import { words } from "../../i18n/words.svelte";
 import type { CameraChoice, DeviceEntry, DeviceState, MicrophoneChoice, Snapshot } from "../../ipc/types";
 
 export interface Option {

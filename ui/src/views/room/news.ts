@@ -1,6 +1,6 @@
 // Which news is shown, and in which words.
 
-import { words as catalogue } from "../../i18n/en";
+import { words as catalogue } from "../../i18n/words.svelte";
 import { problemSentence } from "../../i18n/problems";
 import type { Notice, Problem, Snapshot } from "../../ipc/types";
 
@@ -14,7 +14,7 @@ export interface News {
   notice: number | null;
 }
 
-const words = catalogue.room.news;
+const words = catalogue.room;
 const ABOUT_DEVICE = /^(camera|microphone|speaker)_|^no_device$/;
 
 /** Whoever pressed "Copy" has seen it there: no news. */
@@ -40,5 +40,5 @@ function noticeText(notice: Notice, isMuted: boolean): string {
   const { device, instead } = notice.details;
   if (device === null || instead === null) return problemSentence({ ...notice, hint: "" });
   // That one stays muted is worth saying: the new device may have no light that shows it.
-  return words.replaced(device, instead, notice.code.startsWith("microphone") && isMuted);
+  return words.news.replaced(device, instead, notice.code.startsWith("microphone") && isMuted);
 }

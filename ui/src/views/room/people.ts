@@ -1,6 +1,6 @@
 // People as the room shows them: with a name of their own, and oneself as one's own devices are.
 
-import { words } from "../../i18n/en";
+import { words } from "../../i18n/words.svelte";
 import type { Me, MicrophoneState, Person, Room } from "../../ipc/types";
 import { numberSameNames } from "../../rules/names";
 
@@ -31,16 +31,15 @@ export function shownPeople({ people, connection }: Room, me: Me): ShownPerson[]
       is_reconnecting: person.is_reconnecting || (isCutOff && !person.is_me),
       shownName: person.name.trim() === "" ? words.room.guest : person.name,
       number: numbers.get(person.id) ?? null,
-      silence: silences[microphone],
+      silence: silenceOf(microphone),
     };
   });
 }
 
-const silences: Record<MicrophoneState, string | null> = {
-  live: null,
-  muted: words.common.muted,
-  absent: words.common.noMicrophone,
-};
+function silenceOf(microphone: MicrophoneState): string | null {
+  if (microphone === "live") return null;
+  return microphone === "muted" ? words.common.muted : words.common.noMicrophone;
+}
 
 function ownDevices(person: Person, me: Me, isStopped: boolean): Pick<Person, "microphone" | "tile"> {
   return {

@@ -1,7 +1,10 @@
 //! What a participant tells whoever holds it: events and statistics.
 
+use snug_protocol::{PeerId, Pin};
+
 use super::Room;
 use crate::Error;
+use crate::connect::KeyStanding;
 use crate::event::{Event, Happening};
 use crate::participant::media::Media;
 use crate::stats::ConnectionState;
@@ -18,6 +21,15 @@ impl Room {
             Report::KeyframeWanted { mid, ssrc } => {
                 if let Some(media) = &self.media {
                     media.readers.request_keyframe(&mid, ssrc).await;
+                }
+            }
+            Report::Missing {
+                mid,
+                ssrc,
+                sequences,
+            } => {
+                if let Some(media) = &self.media {
+                    media.readers.request_again(&mid, ssrc, &sequences).await;
                 }
             }
             Report::RecordingStopped(error) => self.tell(recording_stopped(error)),
@@ -42,6 +54,11 @@ impl Room {
         let media = self.media.as_ref();
         let estimate = media.and_then(|media| media.transport.uplink().estimate());
         stats.uplink_bps = estimate.map_or(0, |estimate| estimate.target_bps);
+        if let Some(media) = media {
+            let uplink = media.transport.uplink();
+            stats.uplink_loss = uplink.loss();
+            stats.round_trip_ms = uplink.round_trip().map(|it| it.as_secs_f64() * 1000.0);
+        }
         stats.dropped.control_packets = media.map_or(0, |media| media.transport.feedback_dropped());
         self.stats.send_replace(stats);
     }
@@ -54,6 +71,15 @@ impl Room {
             _ if media.is_some_and(Media::is_verified) => ConnectionState::Live,
             _ => ConnectionState::ConnectingMedia,
         }
+    }
+}
+
+/// We are in a room whose host's key was judged so.
+pub(super) fn joined(me: &PeerId, (key, pin): (KeyStanding, Option<Pin>)) -> Happening {
+    Happening::Joined {
+        peer_id: me.clone(),
+        key,
+        pin: pin.map(|pin| pin.to_string()),
     }
 }
 

@@ -191,13 +191,16 @@ fn a_clean_stream_gives_every_picture_across_the_wrap() {
     );
 }
 
+/// Where the packets of the second picture begin.
+fn second_picture(packets: &[Packet]) -> usize {
+    let first = packets[0].timestamp;
+    packets.iter().position(|p| p.timestamp != first).unwrap()
+}
+
 #[test]
 fn a_missing_packet_that_comes_in_time_costs_nothing() {
     let packets = stream(10, &[]);
-    let late = packets
-        .iter()
-        .position(|p| p.timestamp != packets[0].timestamp)
-        .unwrap();
+    let late = second_picture(&packets);
     let mut run = Run::new();
     for (n, packet) in packets.iter().enumerate() {
         if n != late {
@@ -214,12 +217,29 @@ fn a_missing_packet_that_comes_in_time_costs_nothing() {
 }
 
 #[test]
+fn a_missing_packet_is_waited_for_as_long_as_repairs_take() {
+    for (slowest_ms, waits_ms) in [(0, 250), (100, 250), (240, 360), (900, 800)] {
+        let packets = stream(10, &[]);
+        let late = second_picture(&packets);
+        let mut run = Run::new();
+        run.assembler
+            .expect_repairs_within(Duration::from_millis(slowest_ms));
+        for (n, packet) in packets.iter().enumerate() {
+            if n != late {
+                run.take(packet);
+            }
+        }
+        run.wait(waits_ms - 1);
+        assert_eq!(run.assembler.counters().breaks, 0, "{slowest_ms}");
+        run.wait(1);
+        assert_eq!(run.assembler.counters().breaks, 1, "{slowest_ms}");
+    }
+}
+
+#[test]
 fn a_lost_packet_freezes_until_the_next_keyframe_and_asks_for_it() {
     let packets = stream(30, &[20]);
-    let second = packets
-        .iter()
-        .position(|p| p.timestamp != packets[0].timestamp)
-        .unwrap();
+    let second = second_picture(&packets);
     let mut run = Run::new();
     let mut last = packets[0].timestamp;
     for (n, packet) in packets.iter().enumerate() {
@@ -243,10 +263,7 @@ fn a_lost_packet_freezes_until_the_next_keyframe_and_asks_for_it() {
 fn requests_become_rarer_and_stop_when_nothing_comes() {
     let packets = stream(200, &[]);
     let mut run = Run::new();
-    let skip = packets
-        .iter()
-        .position(|p| p.timestamp != packets[0].timestamp)
-        .unwrap();
+    let skip = second_picture(&packets);
     let mut last = packets[0].timestamp;
     for packet in &packets[skip..] {
         if packet.timestamp != last {

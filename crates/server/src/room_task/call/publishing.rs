@@ -231,7 +231,7 @@ impl Call {
             .push_back(Action::Transport(TransportCommand::SetMedia {
                 peer: member.key,
                 publish: mine.map(Published::publish).collect(),
-                subscribe: member.negotiation.subscriptions(),
+                subscribe: self.subscriptions(member),
             }));
     }
 

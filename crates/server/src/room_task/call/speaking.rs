@@ -75,6 +75,9 @@ impl Speakers {
 impl Call {
     /// Tells those who know a track that somebody began or stopped speaking on it.
     pub(super) fn handle_voice(&mut self, key: TrackKey, is_speech: bool) {
+        let is_silenced = |track: &Published| self.is_silenced(track);
+        let heard = self.tracks.values().find(|track| track.key == key);
+        let is_speech = is_speech && !heard.is_some_and(is_silenced);
         let found = self.tracks.iter_mut().find(|(_, track)| track.key == key);
         let Some((id, track)) = found else {
             return; // It was on its way while the track ended.

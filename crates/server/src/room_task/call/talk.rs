@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 use snug_protocol::{
-    Bitrates, ClientEvent, EncodingSwitched, PeerId, ReasonCode, ServerEvent, SwitchReason,
-    TrackId, Variant,
+    Ask, Bitrates, Chat, ClientEvent, EncodingSwitched, Gesture, PeerId, ReasonCode, ServerEvent,
+    SwitchReason, TrackId, Variant,
 };
 use snug_room::{Connected, Seat};
 use snug_rtp::Rid;
@@ -28,6 +28,12 @@ pub(crate) enum Said {
     Offer(Box<SaidOffer>),
     /// How many rows of pixels it has for each picture.
     TileHeights(BTreeMap<TrackId, u16>),
+    /// Something about roles and rules.
+    Ask(Ask),
+    /// Something for the chat, at this time of day in milliseconds since the Unix epoch.
+    Chat(Chat, u64),
+    /// A hand or a reaction.
+    Gesture(Gesture),
     /// Makes the room panic, as a defect would.
     #[cfg(test)]
     Fault,
@@ -71,6 +77,9 @@ impl Call {
             Said::Event(event) => self.handle_event(seat, event, now),
             Said::Offer(offer) => self.handle_offer(&seat.peer, *offer, now),
             Said::TileHeights(heights) => self.set_heights(&seat.peer, &heights),
+            Said::Ask(ask) => self.handle_ask(&seat.peer, &ask, now),
+            Said::Chat(chat, at_ms) => self.handle_chat(&seat.peer, chat, at_ms, now),
+            Said::Gesture(gesture) => self.handle_gesture(&seat.peer, gesture, now),
             #[cfg(test)]
             Said::Fault => panic!("as a defect would"),
         }
@@ -119,10 +128,14 @@ impl Call {
 
     fn handle_connect(&mut self, seat: &Seat, metadata: Value, dialect: Dialect) {
         match self.room.handle_connect(seat) {
-            Connected::First => {
+            Connected::First | Connected::Waiting => {
+                let metadata = bounded(metadata);
+                self.note_name(&seat.peer, &metadata);
                 if let Some(member) = self.members.get_mut(&seat.peer) {
-                    member.metadata = bounded(metadata);
+                    member.metadata = metadata;
                     member.dialect = dialect;
+                    // Somebody who came back to wait on is told so once more.
+                    member.rules = None;
                 }
             }
             // The first answer was swallowed by a broken socket.
@@ -159,6 +172,7 @@ impl Call {
             return;
         }
         member.metadata = metadata.clone();
+        self.note_name(peer, &metadata);
         let updated = ServerEvent::EndpointUpdated {
             id: peer.clone(),
             metadata,

@@ -65,7 +65,54 @@ impl Call {
         }
     }
 
-    fn deliver(&mut self, peer: &PeerId, letter: Letter, now: Instant) {
+    /// Sends chat, hands or reactions to everybody who understands them and is seen.
+    pub(super) fn share(&mut self, event: &SnugEvent, now: Instant) {
+        let letter = Letter::snug(event);
+        for peer in self.listeners() {
+            self.deliver(&peer, letter.clone(), now);
+        }
+    }
+
+    /// The same, except to one.
+    pub(super) fn share_except(&mut self, except: &PeerId, event: &SnugEvent, now: Instant) {
+        let letter = Letter::snug(event);
+        for peer in self.listeners().into_iter().filter(|it| it != except) {
+            self.deliver(&peer, letter.clone(), now);
+        }
+    }
+
+    /// The same where it is worth nothing later: whoever is away misses it.
+    pub(super) fn share_passing(&mut self, event: &SnugEvent) {
+        let letter = Letter::snug(event);
+        for peer in self.listeners() {
+            let is_away = self.members.get(&peer).is_none_or(|member| member.is_away);
+            if !is_away {
+                let letter = letter.clone();
+                self.actions.push_back(Action::Tell { peer, letter });
+            }
+        }
+    }
+
+    /// Sends it to one, if they understand.
+    pub(super) fn tell_listener(&mut self, peer: &PeerId, event: &SnugEvent, now: Instant) {
+        if self.listens(peer) {
+            self.deliver(peer, Letter::snug(event), now);
+        }
+    }
+
+    /// Whether a peer understands chat, hands and reactions, as its join said. Nobody else is ever
+    /// sent any of it, nor heard when they say it.
+    pub(super) fn listens(&self, peer: &PeerId) -> bool {
+        let member = self.members.get(peer);
+        self.room.is_seen(peer) && member.is_some_and(|member| member.listens)
+    }
+
+    fn listeners(&self) -> Vec<PeerId> {
+        let seen = self.room.seen().map(|(peer, _)| peer);
+        seen.filter(|peer| self.listens(peer)).cloned().collect()
+    }
+
+    pub(super) fn deliver(&mut self, peer: &PeerId, letter: Letter, now: Instant) {
         let Some(member) = self.members.get_mut(peer) else {
             return;
         };

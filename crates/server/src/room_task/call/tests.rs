@@ -1,5 +1,6 @@
 //! The order of events, with made-up instants: what each peer hears when others do something.
 
+mod chat;
 mod layers;
 mod rate;
 mod speaking;
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use snug_protocol::{
-    Candidate, ClientEvent, ResumeToken, SdpAnswer, SnugEvent, TracksTypes, Variant,
+    Candidate, ClientEvent, HostToken, ResumeToken, SdpAnswer, SnugEvent, TracksTypes, Variant,
 };
-use snug_room::{Joiner, Patience};
+use snug_room::{Credentials, HostRule, Joiner, Patience};
 
 use super::super::site::Keys;
 use super::*;
 use crate::negotiation::Offer;
+use crate::transport::{RejectReason, TransportEvent};
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const TRANSPORT: &str = "c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n\
@@ -64,7 +66,7 @@ impl World {
             keys: Keys::default(),
         };
         Self {
-            call: Call::new(Arc::new(site)),
+            call: Call::new(Arc::new(site), HostRule::First),
             now: Instant::now(),
             joined: 0,
             heard: BTreeMap::new(),
@@ -81,10 +83,17 @@ impl World {
             fresh_id: PeerId::from_random([self.joined; 16]),
             fresh_token: is_snug.then(|| ResumeToken::from_random([self.joined; 16])),
             resume,
+            credentials: Credentials {
+                is_snug,
+                fresh_host: Some(HostToken::from_random([self.joined; 16])),
+                ..Credentials::default()
+            },
         };
         Newcomer {
             joiner,
             is_snug,
+            is_page: false,
+            listens: false,
             local: "10.0.0.1".parse().unwrap(),
             ice: ice("ours"),
             first_ssrc: 1000 * u32::from(self.joined),
@@ -268,7 +277,11 @@ impl World {
             match action {
                 Action::Tell { peer, letter } if letter.event == "snug" => {
                     let event = SnugEvent::from_payload(letter.payload.get());
-                    self.snug_heard.entry(peer).or_default().push(event);
+                    // Roles and rules are told to everybody with Snug; the room's own tests, and
+                    // those with whole programs, are about them.
+                    if !matches!(event, SnugEvent::Moderation(_)) {
+                        self.snug_heard.entry(peer).or_default().push(event);
+                    }
                 }
                 Action::Tell { peer, letter } => {
                     let payload: Value = serde_json::from_str(letter.payload.get()).unwrap();

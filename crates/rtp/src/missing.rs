@@ -4,7 +4,7 @@
 //! [`OVERTAKEN`]; then again and again, more and more seldom, until a receiver would no longer
 //! wait for it. Once a keyframe is there, nobody needs what was before it.
 
-use snug_rtp::SequenceNumber;
+use crate::SequenceNumber;
 use std::time::{Duration, Instant};
 
 /// Holes that are remembered at once. More is an outage, which only a keyframe mends.
@@ -13,10 +13,11 @@ const MISSING_MAX: usize = 64;
 const OVERTAKEN: Duration = Duration::from_millis(5);
 /// Pauses after each request, in milliseconds: dense while receivers still wait, who give a
 /// picture up after some 250 ms; the last one is the end. On a way that is known to take longer,
-/// no pause is shorter than it takes.
+/// no pause is shorter than a quarter of a round trip: a request or its answer may be lost too, and
+/// to wait for a whole round trip first showed fewer pictures (decisions/0031).
 const PAUSES_MS: [u64; 10] = [20, 20, 25, 30, 40, 50, 75, 100, 150, 200];
 /// Numbers that one request names.
-pub(crate) const NAMED_MAX: usize = 16;
+const NAMED_MAX: usize = 16;
 
 /// Some sequence numbers, ascending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,21 +38,26 @@ impl Sequences {
     }
 }
 
-/// The holes in what came of one source.
+/// The holes in what came of one source. After [`Missing::handle_packet`], wait until
+/// [`Missing::deadline`] and take what [`Missing::poll`] gives.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Missing {
+pub struct Missing {
     newest: Option<SequenceNumber>,
     /// Ascending; those behind `len` mean nothing.
     holes: [Option<Hole>; MISSING_MAX],
     len: usize,
-    /// How long the last packet took that came after one request.
+    /// How long the last packet took that was asked for.
     round_trip: Duration,
+    /// How long the slowest of the last few was missing.
+    slowest: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Hole {
     sequence: SequenceNumber,
     requests: usize,
+    noticed_at: Instant,
+    /// When it was first asked about.
     asked_at: Instant,
     due: Instant,
 }
@@ -63,13 +69,14 @@ impl Default for Missing {
             holes: [None; MISSING_MAX],
             len: 0,
             round_trip: Duration::ZERO,
+            slowest: Duration::ZERO,
         }
     }
 }
 
 impl Missing {
     /// Notes that a packet came; returns whether it was missing.
-    pub(crate) fn handle_packet(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
+    pub fn handle_packet(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
         let Some(newest) = self.newest else {
             self.newest = Some(sequence);
             return false;
@@ -88,6 +95,7 @@ impl Missing {
             self.push(Hole {
                 sequence: newest.wrapping_add(number),
                 requests: 0,
+                noticed_at: now,
                 asked_at: now,
                 due: now + OVERTAKEN,
             });
@@ -97,25 +105,34 @@ impl Missing {
 
     /// Notes a packet that was sent again; returns whether it is of use: it was missing, or nobody
     /// knew yet that it was. Senders probe with their newest packet, which may have been lost.
-    pub(crate) fn handle_repetition(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
+    pub fn handle_repetition(&mut self, sequence: SequenceNumber, now: Instant) -> bool {
         let is_newest = self.newest.map(|newest| sequence.is_newer_than(newest));
         is_newest.is_some_and(|is_newest| self.handle_packet(sequence, now) || is_newest)
     }
 
     /// Stops missing what was sent before the start of a keyframe.
-    pub(crate) fn handle_keyframe(&mut self, start: SequenceNumber) {
+    pub fn handle_keyframe(&mut self, start: SequenceNumber) {
         self.retain(|hole| hole.sequence.is_newer_than(start));
     }
 
+    /// Returns how long the slowest of the last few packets was missing that came in the end; zero
+    /// while none has. What is missing now may take as long.
+    pub fn slowest(&self) -> Duration {
+        self.slowest
+    }
+
     /// Returns what to ask for now, if anything, and notes that it was asked for.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Sequences> {
+    pub fn poll(&mut self, now: Instant) -> Option<Sequences> {
         let mut due = Sequences::default();
         for hole in self.holes[..self.len].iter_mut().flatten() {
             if hole.due <= now && due.len < NAMED_MAX {
                 if let Some(pause_ms) = PAUSES_MS.get(hole.requests) {
                     due.push(hole.sequence);
                     let pause = Duration::from_millis(*pause_ms);
-                    (hole.asked_at, hole.due) = (now, now + pause.max(self.round_trip * 5 / 4));
+                    hole.due = now + pause.max(self.round_trip / 4);
+                    if hole.requests == 0 {
+                        hole.asked_at = now;
+                    }
                 }
                 hole.requests += 1;
             }
@@ -125,7 +142,7 @@ impl Missing {
     }
 
     /// Returns when [`Missing::poll`] is next worth a call.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         let holes = self.holes[..self.len].iter().flatten();
         holes.map(|hole| hole.due).min()
     }
@@ -136,10 +153,14 @@ impl Missing {
         let Some(hole) = holes.copied().find(|hole| hole.sequence == sequence) else {
             return false;
         };
-        // After several requests nobody knows which was answered.
-        if hole.requests == 1 {
+        // After several requests nobody knows which was answered. To take the first may be too long;
+        // then the next hole is asked about once, which corrects it. To take the last would be too
+        // short for good: on a long way everything would be asked for many times.
+        if hole.requests > 0 {
             self.round_trip = now.saturating_duration_since(hole.asked_at);
         }
+        let took = now.saturating_duration_since(hole.noticed_at);
+        self.slowest = took.max(self.slowest * 7 / 8);
         self.retain(|hole| hole.sequence != sequence);
         true
     }
@@ -234,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_way_is_not_asked_twice_for_what_is_on_it() {
+    fn a_long_way_is_asked_more_seldom() {
         let (mut missing, start) = (Missing::default(), start());
         for number in [1, 3, 5, 9] {
             missing.handle_packet(SequenceNumber(number), start);
@@ -243,8 +264,27 @@ mod tests {
         assert_eq!(asked(&mut missing, 5), [2, 4, 6, 7, 8]);
         assert!(missing.handle_packet(SequenceNumber(2), start + 205 * MS));
         assert_eq!(asked(&mut missing, 205), [4, 6, 7, 8]);
-        assert_eq!(asked(&mut missing, 454), []);
-        assert_eq!(asked(&mut missing, 455), [4, 6, 7, 8]);
+        assert_eq!(asked(&mut missing, 254), []);
+        assert_eq!(asked(&mut missing, 255), [4, 6, 7, 8]);
+    }
+
+    #[test]
+    fn how_far_away_it_is_is_learnt_from_a_packet_that_was_asked_for_often() {
+        let (mut missing, start) = (Missing::default(), start());
+        for number in [1, 3, 5] {
+            missing.handle_packet(SequenceNumber(number), start);
+        }
+        let mut requests = 0;
+        for ms in 0..205 {
+            requests += asked(&mut missing, start + ms * MS).len();
+        }
+        assert_eq!(requests, 14, "both, seven times each");
+        assert_eq!(missing.slowest(), Duration::ZERO);
+        assert!(missing.handle_packet(SequenceNumber(2), start + 205 * MS));
+        assert_eq!(missing.slowest(), 205 * MS);
+        missing.handle_packet(SequenceNumber(7), start + 300 * MS);
+        let times = (300..600).filter(|ms| asked(&mut missing, start + *ms * MS).contains(&6));
+        assert_eq!(times.collect::<Vec<_>>(), [305, 355, 405, 455, 505, 555]);
     }
 
     #[test]

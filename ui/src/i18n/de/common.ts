@@ -1,0 +1,28 @@
+import type { Catalogue } from "../catalogue";
+
+export const common: Catalogue["common"] = {
+  product: "Snug",
+  home: "Start",
+  back: "Zurück",
+  cancel: "Abbrechen",
+  close: "Schließen",
+  tryAgain: "Nochmal versuchen",
+  you: "Du",
+  thisComputer: "dieser Computer",
+  settings: "Einstellungen",
+  camera: "Kamera",
+  microphone: "Mikrofon",
+  speaker: "Lautsprecher",
+  mute: "Stummschalten",
+  unmute: "Stummschaltung aufheben",
+  cameraOff: "Kamera ausschalten",
+  cameraOn: "Kamera einschalten",
+  noCamera: "Keine Kamera",
+  noMicrophone: "Kein Mikrofon",
+  muted: "Stumm",
+  microphoneLevel: "Lautstärke deines Mikrofons",
+  listen: "Dich selbst hören",
+  listenShort: "Anhören",
+  test: "Testen",
+  testSpeaker: "Lautsprecher testen",
+};

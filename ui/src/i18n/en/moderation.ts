@@ -1,0 +1,27 @@
+// Who is in charge: roles, the door, and what hosts do.
+export const moderation = {
+  coHost: "Co-host",
+  waiting: "Waiting",
+  letIn: "Let in",
+  notNow: "Not now",
+  asks: (name: string) => `${name} asks to come in.`,
+  optionsFor: (name: string) => `Options for ${name}`,
+  mute: "Mute",
+  allowSound: "Let them speak again",
+  stopVideo: "Stop video",
+  allowVideo: "Let them show again",
+  makeCoHost: "Make co-host",
+  makeMember: "No longer co-host",
+  remove: "Remove from the room",
+  removed: "Removed",
+  letBack: "Let back in",
+  lock: "Lock the room",
+  unlock: "Unlock the room",
+  locked: "Locked: nobody new comes in",
+  lobby: "Newcomers wait until you let them in",
+  mutedByHost: "Muted by a host",
+  waitTitle: (room: string) => `Waiting to come into ${room}`,
+  waitHint: (name: string | null) =>
+    `${name ?? "A host"} will let you in. Your sound and picture stay on this computer until you are in.`,
+  hostLeavesOthers: "You host this room. The others stay when you leave, and you are the host again when you come back.",
+} as const;

@@ -1,0 +1,28 @@
+import type { Catalogue } from "../catalogue";
+
+export const common: Catalogue["common"] = {
+  product: "Snug",
+  home: "Inicio",
+  back: "Atrás",
+  cancel: "Cancelar",
+  close: "Cerrar",
+  tryAgain: "Reintentar",
+  you: "Tú",
+  thisComputer: "este ordenador",
+  settings: "Ajustes",
+  camera: "Cámara",
+  microphone: "Micrófono",
+  speaker: "Altavoz",
+  mute: "Silenciar",
+  unmute: "Activar el micrófono",
+  cameraOff: "Apagar la cámara",
+  cameraOn: "Encender la cámara",
+  noCamera: "Sin cámara",
+  noMicrophone: "Sin micrófono",
+  muted: "En silencio",
+  microphoneLevel: "Volumen de tu micrófono",
+  listen: "Escucharte",
+  listenShort: "Escuchar",
+  test: "Probar",
+  testSpeaker: "Probar el altavoz",
+};

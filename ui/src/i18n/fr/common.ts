@@ -1,0 +1,28 @@
+import type { Catalogue } from "../catalogue";
+
+export const common: Catalogue["common"] = {
+  product: "Snug",
+  home: "Accueil",
+  back: "Retour",
+  cancel: "Annuler",
+  close: "Fermer",
+  tryAgain: "Réessayer",
+  you: "Toi",
+  thisComputer: "cet ordinateur",
+  settings: "Réglages",
+  camera: "Caméra",
+  microphone: "Micro",
+  speaker: "Haut-parleur",
+  mute: "Couper le micro",
+  unmute: "Rouvrir le micro",
+  cameraOff: "Éteindre la caméra",
+  cameraOn: "Allumer la caméra",
+  noCamera: "Pas de caméra",
+  noMicrophone: "Pas de micro",
+  muted: "Micro coupé",
+  microphoneLevel: "Volume de ton micro",
+  listen: "T’écouter toi-même",
+  listenShort: "Écouter",
+  test: "Tester",
+  testSpeaker: "Tester le haut-parleur",
+};

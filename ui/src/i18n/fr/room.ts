@@ -1,0 +1,98 @@
+import type { Catalogue } from "../catalogue";
+
+export const room: Catalogue["room"] = {
+  guest: "Invité",
+  youAfterName: "(toi)",
+  host: "Hôte",
+  people: "Participants",
+  inTheRoom: "Dans le salon",
+  stage: "Participants dans le salon",
+
+  encrypted: "Chiffré jusqu’à l’hôte",
+  encryptedMeans: "Son et image vont chiffrés jusqu’à l’ordinateur de l’hôte, qui les transmet et pourrait les voir.",
+  encryptedMeansHere: "C’est toi l’hôte : son et image vont chiffrés entre cet ordinateur et chaque invité.",
+  keyMatched: "Vérifiée : un lien portait la clé de l’hôte, ou ses mots ont été comparés.",
+  keyRemembered: "Non vérifiée : personne n’a encore comparé la clé de l’hôte.",
+  hostWords: "La clé de l’hôte en mots",
+  hostWordsHere: "Les invités voient aussi ces mots. Si les leurs sont les mêmes, personne n’est entre vous.",
+  hostWordsCompare: "Demandez à l’hôte de lire ses huit mots, de vive voix ou en personne. Si tous sont les mêmes, personne n’est entre vous.",
+  hostWordsVerified: "L’hôte voit les mêmes mots. Tant qu’ils concordent, personne n’est entre vous.",
+  hostWordsInBrowser: "Ces mots viennent du même ordinateur que cette page : seul l’écran de l’hôte les prouve.",
+  wordsMatch: "Ils concordent",
+  timeHere: "Temps passé dans le salon",
+
+  leave: "Quitter",
+  invite: "Inviter",
+  devices: "Appareils et réglages",
+  offUntilBack: "Coupé jusqu’au retour de ton réseau",
+
+  speaking: "Parle",
+  cameraIsOff: "Caméra éteinte",
+  reconnecting: "Reconnexion",
+  pictureHeldBack: "Image coupée : le réseau est trop lent pour elle",
+  cameIn: (name) => `${name} est là.`,
+  wentOut: (name) => `${name} n’est plus là.`,
+
+  page: (number, of) => `Page ${number} sur ${of}`,
+  pages: "Pages de participants",
+
+  showAll: "Tous à la même taille",
+  showSpeaker: "Qui parle en grand",
+  pin: (name) => `Épingler ${name}`,
+  pinShort: "Épingler",
+  unpinShort: "Détacher",
+
+  connectingMedia: "Connexion du son et de l’image",
+  networkDropped: "Ton réseau a lâché. Ta place est gardée.",
+  captureStopped: "Ton réseau a lâché. Caméra et micro sont éteints jusqu’à son retour.",
+
+  firstHere: "Tu ouvres la marche.",
+  firstHereHint: "Envoie le lien à quelqu’un, qui pourra entrer.",
+  onlyOneHere: "Il n’y a personne d’autre pour l’instant.",
+  copyLink: "Copier le lien",
+  copied: "Copié",
+
+  invitePeople: "Inviter quelqu’un",
+  inviteHint: "Avec le lien, chacun peut entrer tant que le salon est ouvert.",
+  link: "Lien",
+  copy: "Copier",
+  typeIt: "À écrire dans Snug",
+  copyTyped: "Copier ce qu’il faut écrire",
+  forBrowsers: "Sans Snug, dans un navigateur",
+  copyForBrowsers: "Copier le lien pour navigateurs",
+  otherLinks: "Si le premier ne répond pas",
+  copyOther: "Copier ce lien",
+  qrLabel: "Lien vers ce salon sous forme de code QR",
+  qrHint: "Scannez pour entrer avec un téléphone",
+  noLink: "Il n’y a pas encore de lien vers ce salon.",
+
+  hostLeaves: "C’est toi l’hôte",
+  hostLeavesHint: "Quand tu pars, le salon se termine pour tous.",
+  endForAll: "Terminer pour tous",
+  endForAllAndClose: "Terminer pour tous et fermer",
+  leaveRoom: (name) => `Quitter ${name} ?`,
+  guestLeavesHint: "Les autres restent. Tu peux revenir depuis l’accueil.",
+  aloneLeavesHint: "Il n’y a personne d’autre. Le salon se termine quand tu pars.",
+  leaveAndClose: "Quitter et fermer",
+  stay: "Rester",
+
+  shortcuts: "Raccourcis",
+  shortcutList: [
+    ["M", "Ouvrir ou couper le micro"],
+    ["Space", "Maintenir pour parler, micro coupé"],
+    ["V", "Allumer ou éteindre la caméra"],
+    ["H", "Lever ou baisser la main"],
+    ["C", "Discussion"],
+    ["P", "Participants"],
+    ["L", "Qui parle en grand, ou tous pareils"],
+    ["?", "Cette liste"],
+    ["Esc", "Fermer ce qui est ouvert"],
+  ],
+
+  change: "Changer",
+  dismiss: "Masquer",
+  news: {
+    replaced: (device, instead, isMuted) =>
+      `${device} : débranché. Snug utilise ${instead}${isMuted ? ", toujours coupé" : ""}.`,
+  },
+};

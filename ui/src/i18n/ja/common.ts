@@ -1,0 +1,28 @@
+import type { Catalogue } from "../catalogue";
+
+export const common: Catalogue["common"] = {
+  product: "Snug",
+  home: "ホーム",
+  back: "戻る",
+  cancel: "キャンセル",
+  close: "閉じる",
+  tryAgain: "もう一度試す",
+  you: "あなた",
+  thisComputer: "このパソコン",
+  settings: "設定",
+  camera: "カメラ",
+  microphone: "マイク",
+  speaker: "スピーカー",
+  mute: "ミュートする",
+  unmute: "ミュートを解除する",
+  cameraOff: "カメラをオフにする",
+  cameraOn: "カメラをオンにする",
+  noCamera: "カメラなし",
+  noMicrophone: "マイクなし",
+  muted: "ミュート中",
+  microphoneLevel: "マイクの音量",
+  listen: "自分の声を聞く",
+  listenShort: "聞く",
+  test: "テスト",
+  testSpeaker: "スピーカーをテスト",
+};

@@ -1,0 +1,45 @@
+import type { Catalogue } from "../catalogue";
+
+export const home: Catalogue["home"] = {
+  yourself: "あなた",
+  yourName: "あなたの名前",
+  namePlaceholder: "みんなに呼ばれる名前",
+  nameMissing: "誰が来たか分かるように、先に名前を入力してください。",
+  nameTooLong: "この名前は長すぎます。64文字以内にしてください。",
+  nameUnusable: "この名前には目に見えない文字が含まれています。もう一度入力してください。",
+  roomsLabel: "ルーム",
+  nearby: "このネットワーク",
+  lookAgain: "もう一度探す",
+  looking: "探しています",
+  // Japanese has one form for any number.
+  hostAndPeople: (host, people) => `${host} · ${people}人`,
+  locked: "ロック中",
+  verified: "確認済み",
+  notVerified: "未確認",
+  rooms: "参加したことのあるルーム",
+  forget: (room) => `${room}をこの一覧から消す`,
+  forgetShort: "消す",
+  noRooms: "ルームはまだありません",
+  noRoomsNearbyHint: "ルームを開くと、このネットワークのみんなに表示され、誰でも入れます。",
+  noRoomsHint: "ルームを開いてリンクを送るか、もらったリンクで参加できます。",
+  hostRoom: "ルームを開く",
+  roomName: "ルームの名前",
+  roomOf: (name) => `${name}のルーム`,
+  ourRoom: "みんなのルーム",
+  host: "開く",
+  roomTooLong: "この名前はルームには長すぎます。64文字以内にしてください。",
+  roomSlash: "ルームの名前に「/」は使えません。別の名前にしてください。",
+  roomDots: "点だけの名前は使えません。別の名前にしてください。",
+  joinRoom: "名前かリンクで参加",
+  joinShort: "リンクで参加",
+  joinPlaceholder: "ルーム、アドレス、リンク",
+  join: "参加",
+  linkEmpty: "ホスト/ルームを入力するか、もらったリンクを貼り付けてください。",
+  linkTooLong: "リンクにしては長すぎます。もう一度コピーしてください。",
+  linkNotEncrypted:
+    "Snugは暗号化されたルームにだけ参加します。snug: か https: で始まるリンクをホストにもらってください。",
+  linkUnknownScheme:
+    "これは別のアプリのリンクです。snug: か https: で始まるリンクをホストにもらってください。",
+  linkNoRoom:
+    "参加したことのあるルームに、この名前はありません。ホスト/ルームの形で入力するか、リンク全体を貼り付けてください。",
+};
