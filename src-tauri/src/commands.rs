@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use tauri::{AppHandle, State};
+use tauri::{AppHandle, Manager as _, State};
 use tauri_plugin_clipboard_manager::ClipboardExt as _;
 use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
@@ -211,22 +211,16 @@ pub(crate) async fn copy_link(app: AppHandle, bridge: Asked<'_>, link: String) -
     bridge.ask(Request::LinkCopied).await
 }
 
-/// Shows a piece of news while another program is in front: where there is a desktop that can.
-#[cfg(target_os = "linux")]
+/// Shows a piece of news while another program is in front, on Linux: other systems show none yet.
 #[tauri::command]
-pub(crate) async fn notify(
-    desktop: State<'_, std::sync::Arc<crate::desktop::Desktop>>,
-    title: String,
-    body: String,
-) -> Answer {
-    desktop.show(&title, &body).await;
-    Ok(())
-}
-
-/// Other systems show none yet.
-#[cfg(not(target_os = "linux"))]
-#[tauri::command]
-pub(crate) async fn notify(_title: String, _body: String) -> Answer {
+pub(crate) async fn notify(app: AppHandle, title: String, body: String) -> Answer {
+    #[cfg(target_os = "linux")]
+    {
+        let desktop = app.state::<std::sync::Arc<crate::desktop::Desktop>>();
+        desktop.show(&title, &body).await;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (app, title, body);
     Ok(())
 }
 

@@ -48,10 +48,16 @@ const FOCUS: &str = "
         right += up.scrollLeft;
         down += up.scrollTop;
     }
+    const scrolls = up => up.scrollHeight > up.clientHeight
+        && ['auto', 'scroll'].includes(getComputedStyle(up).overflowY);
+    let scroller = shown.parentElement;
+    while (scroller && !scrolls(scroller)) scroller = scroller.parentElement;
     const style = getComputedStyle(it);
     const around = getComputedStyle(shown);
     return { stop: Number(it.dataset.stop), left: box.left + right, top: box.top + down,
-        right: box.right + right, bottom: box.bottom + down, is_apart: !!it.closest('[role=dialog]')
+        right: box.right + right, bottom: box.bottom + down, seen_top: box.top,
+        seen_bottom: box.bottom, scroller: [...document.querySelectorAll('*')].indexOf(scroller),
+        is_apart: !!it.closest('[role=dialog]')
             || it.dataset.testid === 'settings-button', is_lit: it.matches(':focus-visible') && [style, around,
             getComputedStyle(it.parentElement)].some(one => one.outlineStyle !== 'none'
                 || one.boxShadow !== 'none') };
@@ -64,6 +70,11 @@ struct Stop {
     top: f64,
     right: f64,
     bottom: f64,
+    /// Where it is seen while it has the focus: as far as its list has scrolled.
+    seen_top: f64,
+    seen_bottom: f64,
+    /// What it scrolls in; -1 is nothing.
+    scroller: i64,
     /// In a drawer, which is a place of its own beside the page; or the way to settings, which
     /// comes with the page's head wherever a small window draws it.
     is_apart: bool,
@@ -76,15 +87,21 @@ impl Stop {
         if self.is_apart != next.is_apart {
             return false;
         }
-        let overlap = self.bottom.min(next.bottom) - self.top.max(next.top);
-        let height = (self.bottom - self.top).min(next.bottom - next.top);
+        // Out of a list or into one: as seen. Within one: as if nothing had scrolled.
+        let span = |stop: &Self| match self.scroller == next.scroller {
+            true => (stop.top, stop.bottom),
+            false => (stop.seen_top, stop.seen_bottom),
+        };
+        let ((top, bottom), (next_top, next_bottom)) = (span(self), span(next));
+        let overlap = bottom.min(next_bottom) - top.max(next_top);
+        let height = (bottom - top).min(next_bottom - next_top);
         if overlap > height / 2.0 {
             // In one row: to the right, unless one holds the other.
             let holds = next.left <= self.left && next.right >= self.right;
             return next.left < self.left - 1.0 && !holds;
         }
         // Up is fine only into the next column.
-        next.bottom <= self.top + 1.0 && next.left < self.right - 1.0
+        next_bottom <= top + 1.0 && next.left < self.right - 1.0
     }
 }
 

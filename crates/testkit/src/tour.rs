@@ -1,5 +1,5 @@
-//! A walk through every screen of the window, each seen light and dark, large and small: for
-//! photographs, for axe, for the keyboard.
+//! A walk through every screen of the window, each seen light and dark, in three sizes and two
+//! languages: for photographs, for axe, for the keyboard.
 //!
 //! It happens on a computer of its own (a network namespace), so that a host that does not answer
 //! can be had, with real guests in the room. Run it inside [`with_rights`](crate::netns::with_rights).
@@ -31,17 +31,20 @@ pub struct Look {
     pub theme: &'static str,
     /// Width and height of the page.
     pub size: (u32, u32),
+    /// As in the settings: `en` or `de`, whose words are the longest.
+    pub language: &'static str,
 }
 
-/// The window as it opens, and the smallest it can be.
-const SIZES: [(u32, u32); 2] = [(1120, 720), (480, 360)];
+/// The window as it opens, one that shares a screen with another, and the smallest it can be.
+const SIZES: [(u32, u32); 3] = [(1120, 720), (760, 560), (480, 360)];
 const THEMES: [&str; 2] = ["dark", "light"];
+const LANGUAGES: [&str; 2] = ["en", "de"];
 
 impl Look {
     /// Says whether the window is at its smallest.
     #[must_use]
     pub fn is_small(&self) -> bool {
-        self.size == SIZES[1]
+        self.size == SIZES[2]
     }
 }
 
@@ -89,7 +92,7 @@ impl Tour<'_> {
         self.window.until("preview", PATIENCE, preview)?;
         self.stop("home")?;
         self.each("home-error", |window, look| {
-            if look.is_small() {
+            if look.is_small() && window.count("join-input")? == 0 {
                 window.click("open-join")?;
             }
             window.fill("join-input", "zoom://meet/Den")?;
@@ -143,6 +146,7 @@ impl Tour<'_> {
             self.stop(&format!("room-{}", count + 1))?;
         }
         self.over("people-button", "people")?;
+        self.over("chat-button", "chat")?;
         self.over("leave-button", "leave-host")?;
         window.type_text("?")?;
         let sheet = "document.querySelector('[role=dialog], dialog[open]')";
@@ -188,7 +192,12 @@ impl Tour<'_> {
         let window = self.window;
         window.click("settings-button")?;
         window.sees("settings")?;
-        for page in ["settings-devices", "settings-appearance", "settings-about"] {
+        for page in [
+            "settings-devices",
+            "settings-appearance",
+            "settings-language",
+            "settings-about",
+        ] {
             window.click(page)?;
             self.stop(page)?;
         }
@@ -213,11 +222,21 @@ impl Tour<'_> {
         for size in SIZES {
             window.resize(size.0, size.1)?;
             let mut is_ready = false;
-            for theme in THEMES {
-                let look = Look { theme, size };
+            for (theme, language) in THEMES
+                .into_iter()
+                .flat_map(|theme| LANGUAGES.map(move |language| (theme, language)))
+            {
+                let look = Look {
+                    theme,
+                    size,
+                    language,
+                };
                 window.ask("set_appearance", json!({ "appearance": theme }))?;
                 let themed = format!("document.documentElement.dataset.theme === '{theme}'");
                 window.until(&format!("{theme} theme"), PATIENCE, &themed)?;
+                window.ask("set_language", json!({ "language": language }))?;
+                let spoken = format!("document.documentElement.lang === '{language}'");
+                window.until(&format!("words in {language}"), PATIENCE, &spoken)?;
                 if !is_ready || name == "joining" {
                     before(window, look)?;
                     is_ready = true;
@@ -226,6 +245,9 @@ impl Tour<'_> {
                 (self.visit)(window, name, look)?;
             }
         }
-        window.resize(SIZES[0].0, SIZES[0].1)
+        window.resize(SIZES[0].0, SIZES[0].1)?;
+        window
+            .ask("set_language", json!({ "language": LANGUAGES[0] }))
+            .map(drop)
     }
 }

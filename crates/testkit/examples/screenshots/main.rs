@@ -30,7 +30,10 @@ fn every_screen(app: &Path, folder: &Path) -> Result<()> {
     let mut count = 0_u32;
     tour::walk(app, &mut |window, screen, look| {
         let (width, height) = look.size;
-        let name = format!("{screen}-{}-{width}x{height}.png", look.theme);
+        let name = format!(
+            "{screen}-{}-{}-{width}x{height}.png",
+            look.theme, look.language
+        );
         let file: PathBuf = folder.join(name);
         window.photograph(&file)?;
         count += 1;
