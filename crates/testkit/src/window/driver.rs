@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use fantoccini::error::NewSessionError;
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -33,11 +34,25 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver in these surroundings and lets it start the app.
+    /// Starts the driver in these surroundings and lets it start the app. A driver that goes away
+    /// before it has answered says nothing of the app, and is started once more: the port that was
+    /// free for it may have been taken meanwhile.
     pub(super) fn start(
         surroundings: &Surroundings,
         namespace: Option<&Namespace>,
-        capabilities: Value,
+        capabilities: &Value,
+    ) -> Result<Self> {
+        Self::start_once(surroundings, namespace, capabilities).or_else(|error| {
+            ensure!(is_of_driver(&error), error);
+            eprintln!("the driver is started once more: {error:#}");
+            Self::start_once(surroundings, namespace, capabilities)
+        })
+    }
+
+    fn start_once(
+        surroundings: &Surroundings,
+        namespace: Option<&Namespace>,
+        capabilities: &Value,
     ) -> Result<Self> {
         let inside = Inside::start(namespace)?;
         let port = inside.run(async {
@@ -51,7 +66,7 @@ impl Driver {
         let group = Pid::from_raw(i32::try_from(program.id())?).context("process id 0")?;
         let outcome = inside.run(listening(port)).and_then(|()| {
             ensure!(program.is_running()?, "WebKitWebDriver has ended");
-            inside.run(session(port, capabilities))
+            inside.run(session(port, capabilities.clone()))
         });
         match outcome {
             Ok(client) => Ok(Self {
@@ -124,6 +139,13 @@ async fn listening(port: u16) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+/// Says whether the driver itself went away, rather than that it could not open the app.
+fn is_of_driver(error: &anyhow::Error) -> bool {
+    use NewSessionError::{Failed, FailedC, Lost};
+    let cause = error.downcast_ref::<NewSessionError>();
+    matches!(cause, Some(Failed(_) | FailedC(_) | Lost(_)))
 }
 
 async fn session(port: u16, capabilities: Value) -> Result<Client> {

@@ -150,7 +150,7 @@ impl<'a> Opening<'a> {
         let capabilities = json!({
             "webkitgtk:browserOptions": { "binary": surroundings.program, "args": arguments },
         });
-        let driver = Driver::start(&surroundings, self.namespace, capabilities)?;
+        let driver = Driver::start(&surroundings, self.namespace, &capabilities)?;
         let window = Window {
             driver,
             surroundings,
